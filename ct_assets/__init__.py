@@ -1,0 +1,1 @@
+"""Continuous training on Dagster: traffic, drift, retraining, gate, canary, champion."""
