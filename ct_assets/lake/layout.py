@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-__all__ = ["day_of", "day_prefix", "hour_prefix", "log_prefix", "production_key", "verdict_key", "report_key", "reference_key"]
+__all__ = ["day_of", "day_prefix", "hour_prefix", "log_prefix", "production_key", "reference_key", "report_key", "verdict_key"]
 
 
 def log_prefix(log: str, model: str) -> str:
