@@ -1,0 +1,1 @@
+"""The lake: logs that serving appends to, days that the loop reads."""
