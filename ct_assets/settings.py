@@ -30,12 +30,6 @@ class Settings(BaseSettings):
     """YAML file, model name -> keys that replace those of its `defs.yaml` (a deployment's differences)."""
     router_dir: Path | None = None
     """Folder that Envoy watches for its routes; default: `<home>/router`."""
-    envoy_admin_url: str = "http://127.0.0.1:9901"
-    champion_urls: str = "http://127.0.0.1:8000"
-    """Comma separated: every endpoint that must report the new version before a rollout ends."""
-    challenger_urls: str = "http://127.0.0.1:8001"
-    reports_url: str = ""
-    """Where a browser finds the lake's `reports/`; default: `file://` of the lake."""
 
     @cached_property
     def lake(self) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from ct_assets.lake.layout import day_prefix, production_key
 from ct_assets.lake.record import Variant, feature_log_schema
@@ -14,7 +16,9 @@ from ct_assets.lake.store import Lake, fingerprint
 from ct_assets.lake.tables import read_objects
 from ct_assets.spec import ModelSpec
 
-__all__ = ["DaySummary", "compact_day"]
+__all__ = ["FINGERPRINT", "DaySummary", "compact_day", "compacted_fingerprint"]
+
+FINGERPRINT = b"ct.fingerprint"  # Parquet key-value metadata: which log objects the day was made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,8 @@ def compact_day(lake: Lake, spec: ModelSpec, day: date) -> DaySummary:
     rows = first_by(live.sort_by([("received_at", "ascending")]), "request_id").sort_by(
         [("event_time", "ascending"), ("request_id", "ascending")]
     )
-    lake.put_table(production_key(spec.model, day), rows)
+    seen = fingerprint(objects)
+    lake.put_table(production_key(spec.model, day), rows.replace_schema_metadata({FINGERPRINT: seen}))
     counts = pc.value_counts(rows["model_version"]).to_pylist()
     return DaySummary(
         day=day,
@@ -55,10 +60,19 @@ def compact_day(lake: Lake, spec: ModelSpec, day: date) -> DaySummary:
         duplicates=live.num_rows - rows.num_rows,
         shadow_rows=logged.num_rows - live.num_rows,
         objects=len(objects),
-        fingerprint=fingerprint(objects),
+        fingerprint=seen,
         nulls={name: rows[name].null_count for name in spec.features if rows[name].null_count},
         versions={item["values"]: item["counts"] for item in counts},
     )
+
+
+def compacted_fingerprint(lake: Lake, model: str, day: date) -> str | None:
+    """Fingerprint of the log objects that a compacted day was made of; None where the day was never compacted."""
+    body = lake.get(production_key(model, day))
+    if body is None:
+        return None
+    metadata = pq.read_schema(io.BytesIO(body)).metadata or {}
+    return metadata.get(FINGERPRINT, b"").decode()
 
 
 def first_by(table: pa.Table, column: str) -> pa.Table:

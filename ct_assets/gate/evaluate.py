@@ -1,0 +1,56 @@
+"""Puts a candidate before the gate: scores it and the champion on the same holdout through their served graphs."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ct_assets.gate.decide import GateDecision, Scores, decide
+from ct_assets.lake.store import Lake
+from ct_assets.lake.window import labelled
+from ct_assets.registry import Registry, Version
+from ct_assets.spec import ModelSpec
+from ct_assets.training.score import score
+from ct_assets.training.window import TrainingWindow
+
+__all__ = ["apply_decision", "evaluate"]
+
+
+def evaluate(
+    spec: ModelSpec, *, lake: Lake, registry: Registry, version: str, as_of: date, work_dir: Path
+) -> GateDecision:
+    """The gate's decision on `version`; nothing is changed by it.
+
+    The holdout is the newest mature days as of `as_of`, read anew from the lake: rows that the candidate never
+    saw, and later than anything that the champion was trained on.
+    """
+    window = TrainingWindow.of(spec, as_of)
+    holdout = labelled(lake, spec, first=window.holdout_start, last=window.holdout_end, as_of=as_of)
+    candidate = registry.get(version)
+    champion = registry.by_alias("champion")
+    if champion is not None and champion.version == version:
+        champion = None  # judged again after its own promotion: only the absolute rules apply
+    return decide(
+        spec.gate,
+        candidate=_scores(registry, candidate, holdout, work_dir),
+        champion=None if champion is None else _scores(registry, champion, holdout, work_dir),
+        parity=float(candidate.tags.get("ct.parity", "nan")),
+        candidate_as_of=as_of,
+        champion_as_of=None if champion is None else champion.as_of,
+    )
+
+
+def apply_decision(registry: Registry, version: str, decision: GateDecision) -> None:
+    """Tags the version with the verdict and its reason; a pass puts alias `challenger` on it."""
+    registry.tag(version, **{"ct.gate": "passed" if decision.promote else "rejected", "ct.gate_reason": decision.reason})
+    if decision.promote:
+        registry.set_alias("challenger", version)
+
+
+def _scores(registry: Registry, version: Version, holdout: pa.Table, work_dir: Path) -> Scores:
+    predictions = score(registry.download(version.version, work_dir), holdout)
+    labels = holdout["label"].to_numpy()
+    return Scores(version=version.version, labels=np.asarray(labels), predictions=predictions)

@@ -1,0 +1,127 @@
+"""`<model>/evaluation`: the gate. Candidate and champion on the same later holdout; a pass names the challenger."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from ct_assets.graph.names import Names, daily_partitions
+from ct_assets.graph.retrained_model import CANDIDATE, training_days_mapping
+from ct_assets.resources import Clock, LakeResource, RegistryResource
+from ct_assets.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from ct_assets.gate import GateDecision, RuleResult
+
+__all__ = ["evaluation", "gate_checks"]
+
+
+def gate_checks(spec: ModelSpec) -> dict[str, str]:
+    """Check name -> description, one a rule of the gate."""
+    return {
+        "auc_threshold": f"AUC on the holdout at least {spec.gate.threshold:g}",
+        "better_than_champion": f"AUC above the champion's on the same rows by more than {spec.gate.margin:g}",
+        "onnx_parity": f"Exported graph within {spec.gate.parity_atol:g} of the native model on the holdout",
+        "newer_than_champion": "As-of date later than the champion's",
+    }
+
+
+def evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
+    """Daily, with the as-of date of the candidate that it judges. A rejection is a red check on a green run."""
+    names = Names(spec.model)
+    partitions = daily_partitions(spec)
+    key = names.key("evaluation")
+
+    @dg.asset(
+        key=key,
+        deps=[
+            dg.AssetDep(names.key("retrained_model")),
+            dg.AssetDep(names.key("production_features"), partition_mapping=training_days_mapping(spec)),
+            dg.AssetDep(names.key("labels")),
+        ],
+        partitions_def=partitions,
+        check_specs=[
+            dg.AssetCheckSpec(name, asset=key, description=text, partitions_def=partitions)
+            for name, text in gate_checks(spec).items()
+        ],
+        group_name=spec.model,
+        owners=list(spec.owners),
+        kinds={"mlflow", "onnx"},
+        description="Whether the candidate may become challenger: absolute and against the champion.",
+        metadata={"metric": spec.gate.metric, "threshold": spec.gate.threshold, "margin": spec.gate.margin},
+    )
+    def _evaluation(
+        context: dg.AssetExecutionContext, lake: LakeResource, registry: RegistryResource, clock: Clock
+    ) -> dg.MaterializeResult[None]:
+        from ct_assets.gate.evaluate import apply_decision, evaluate
+        from ct_assets.ledger import Entry
+
+        as_of = date.fromisoformat(context.partition_key)
+        versions = registry.of(spec)
+        version = _candidate(context, names)
+        with tempfile.TemporaryDirectory() as folder:
+            decision = evaluate(
+                spec, lake=lake.open(), registry=versions, version=version, as_of=as_of, work_dir=Path(folder)
+            )
+        apply_decision(versions, version, decision)
+        lake.ledger().append(
+            Entry(
+                at=clock.now(),
+                model=spec.model,
+                kind="gate",
+                action="promote" if decision.promote else "reject",
+                reason=decision.reason,
+                day=str(as_of),
+                version=version,
+                run_id=context.run.run_id,
+                evidence=decision.evidence,
+            )
+        )
+        context.log.info("version %s: %s", version, decision.reason)
+        return dg.MaterializeResult(
+            metadata=_metadata(version, decision), check_results=[_check(key, rule) for rule in decision.rules]
+        )
+
+    return _evaluation
+
+
+def _candidate(context: dg.AssetExecutionContext, names: Names) -> str:
+    """The version that this as-of date's newest training registered."""
+    found = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=names.key("retrained_model"), asset_partitions=[context.partition_key]), limit=1
+    ).records
+    if not found or found[0].asset_materialization is None:
+        raise dg.Failure(
+            description=f"no candidate as of {context.partition_key}: materialize {names.model}/retrained_model of that day first"
+        )
+    return str(found[0].asset_materialization.metadata[CANDIDATE].value)
+
+
+def _metadata(version: str, decision: GateDecision) -> dict[str, Any]:
+    lines = ["| rule | | value | threshold | |", "|---|---|---|---|---|"]
+    for rule in decision.rules:
+        value = "not computed" if rule.value is None else f"{rule.value:.4g}"
+        limit = "" if rule.threshold is None else f"{rule.threshold:.4g}"
+        lines.append(f"| {rule.check} | {'pass' if rule.passed else 'fail'} | {value} | {limit} | {rule.detail} |")
+    return {
+        "decision": "challenger" if decision.promote else "rejected",
+        "why": decision.reason,
+        CANDIDATE: version,
+        "rules": dg.MetadataValue.md("\n".join(lines)),
+        "evidence": dg.MetadataValue.json(decision.evidence),
+    }
+
+
+def _check(asset: dg.AssetKey, rule: RuleResult) -> dg.AssetCheckResult:
+    numbers = {"value": rule.value, "threshold": rule.threshold}
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=rule.check,
+        passed=rule.passed,
+        description=rule.detail,
+        metadata={name: float(number) for name, number in numbers.items() if number is not None},
+    )

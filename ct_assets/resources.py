@@ -1,0 +1,96 @@
+"""What the graph needs from the deployment: lake, registry, router, code version, clock."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from ct_assets.lake.store import Lake
+from ct_assets.ledger import Ledger
+from ct_assets.settings import Settings
+from ct_assets.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from ct_assets.registry import Registry
+    from ct_assets.rollout.routers.envoy import EnvoyRouter
+
+__all__ = ["Clock", "LakeResource", "RegistryResource", "RouterResource", "deployment_resources"]
+
+
+class Clock(dg.ConfigurableResource[None]):
+    """The only clock of the loop."""
+
+    fixed: str = ""
+    """ISO time with zone to stand still at (replay, tests); empty: the machine's time."""
+
+    def now(self) -> datetime:
+        return datetime.fromisoformat(self.fixed).astimezone(UTC) if self.fixed else datetime.now(UTC)
+
+
+class LakeResource(dg.ConfigurableResource[None]):
+    """The object store with logs, days, verdicts and ledger."""
+
+    url: str
+
+    def open(self) -> Lake:
+        return Lake(self.url)
+
+    def ledger(self) -> Ledger:
+        return Ledger(self.open())
+
+    def location(self, key: str) -> str:
+        """Where a person finds an object: a URL to click on."""
+        return f"{self.url.rstrip('/')}/{key}"
+
+
+class RegistryResource(dg.ConfigurableResource[None]):
+    """The MLflow registry, SQLite or server."""
+
+    tracking_uri: str
+
+    def of(self, spec: ModelSpec) -> Registry:
+        from ct_assets.registry import Registry
+
+        return Registry(self.tracking_uri, spec.registered_model)
+
+
+class RouterResource(dg.ConfigurableResource[None]):
+    """The traffic router: Envoy, steered through a file that it watches."""
+
+    folder: str
+    """Each model's routes lie in `<folder>/<model>/`."""
+
+    def of(self, spec: ModelSpec) -> EnvoyRouter:
+        from ct_assets.rollout.routers.envoy import EnvoyRouter
+
+        return EnvoyRouter(Path(self.folder) / spec.model, spec.rollout.envoy_admin_url)
+
+
+def deployment_resources() -> dict[str, Any]:
+    """The resources of this process's environment, by the names that the graph asks for."""
+    settings = Settings()
+    return {
+        "clock": Clock(fixed=os.environ.get("CT_CLOCK_FIXED", "")),
+        "lake": LakeResource(url=settings.lake),
+        "registry": RegistryResource(tracking_uri=settings.mlflow),
+        "router": RouterResource(folder=str(settings.routes)),
+    }
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """The commit that this code is of: `CT_CODE_VERSION` (an image sets it), else git's, else `unknown`."""
+    if given := os.environ.get("CT_CODE_VERSION"):
+        return given
+    command = ["git", "describe", "--always", "--dirty"]
+    try:
+        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return found.stdout.strip() or "unknown"
