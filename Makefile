@@ -44,13 +44,14 @@ test: $(INSTALLED) ## all tests and doctests (ARGS="tests/lake -k late" goes to 
 ##@ House
 .PHONY: setup constraints clean reset help
 setup: $(INSTALLED) ## .venv with everything; instant when pyproject.toml and constraints.txt have not changed
+	@echo "ready: $(BIN)"
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || { \
 	  echo "Python 3.11, 3.12 or 3.13 is needed; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Try: make setup PYTHON=python3.12" >&2; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV), about a minute with a warm network ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv \
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV), about a minute ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv \
 	  && $(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e ".[$(EXTRAS)]" \
 	  || { echo "uv could not install; pip does it now, some minutes"; \
 	       $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[$(EXTRAS)]"; }
