@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
-from ct_assets.gate.decide import GateDecision, Scores, decide
+from ct_assets.gate.decide import GateDecision, decide
+from ct_assets.gate.scores import Scores
 from ct_assets.lake.store import Lake
 from ct_assets.lake.window import labelled
 from ct_assets.registry import Registry, Version
@@ -20,7 +20,7 @@ __all__ = ["apply_decision", "evaluate"]
 
 
 def evaluate(
-    spec: ModelSpec, *, lake: Lake, registry: Registry, version: str, as_of: date, work_dir: Path
+    spec: ModelSpec, *, lake: Lake, registry: Registry, version: str, as_of: date, backfill: bool, work_dir: Path
 ) -> GateDecision:
     """The gate's decision on `version`; nothing is changed by it.
 
@@ -40,6 +40,7 @@ def evaluate(
         parity=float(candidate.tags.get("ct.parity", "nan")),
         candidate_as_of=as_of,
         champion_as_of=None if champion is None else champion.as_of,
+        backfill=backfill,
     )
 
 
@@ -53,4 +54,4 @@ def apply_decision(registry: Registry, version: str, decision: GateDecision) -> 
 def _scores(registry: Registry, version: Version, holdout: pa.Table, work_dir: Path) -> Scores:
     predictions = score(registry.download(version.version, work_dir), holdout)
     labels = holdout["label"].to_numpy()
-    return Scores(version=version.version, labels=np.asarray(labels), predictions=predictions)
+    return Scores(version.version, labels, predictions, rows=holdout["request_id"].to_numpy())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["BUNDLE_FILE", "MODEL_FILE", "Bundle", "BundleError", "Golden", "read_bundle"]
+__all__ = ["BUNDLE_FILE", "MODEL_FILE", "Bundle", "BundleError", "Golden", "read_bundle", "write_bundle"]
 
 MODEL_FILE = "model.onnx"
 BUNDLE_FILE = "bundle.json"
@@ -52,4 +52,13 @@ def read_bundle(folder: Path) -> Bundle:
     found = hashlib.sha256(graph).hexdigest()
     if found != bundle.onnx_sha256:
         raise BundleError(f"{folder / MODEL_FILE}: digest {found[:12]} is not the registered {bundle.onnx_sha256[:12]}")
+    return bundle
+
+
+def write_bundle(folder: Path, graph: bytes, *, numerical: list[str], categorical: list[str], golden: Golden) -> Bundle:
+    """Adds `bundle.json` and the graph to `folder` (made if absent); the digest is taken from the bytes written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    bundle = Bundle(numerical, categorical, hashlib.sha256(graph).hexdigest(), golden)
+    (folder / MODEL_FILE).write_bytes(graph)
+    (folder / BUNDLE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(bundle), indent=1))
     return bundle

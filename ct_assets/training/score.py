@@ -1,0 +1,61 @@
+"""Scores rows with an exported graph, as serving does: ONNX Runtime on the bundle's files, no native model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ct_assets.registry.bundle import MODEL_FILE, BundleError, read_bundle
+from ct_assets.training.features import onnx_inputs
+
+__all__ = ["Scorer", "score"]
+
+BATCH_ROWS = 65_536
+
+
+class Scorer:
+    """One graph, opened once."""
+
+    def __init__(self, graph: bytes, numerical: tuple[str, ...], categorical: tuple[str, ...]) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # a failed run raises; it need not be printed as well
+        self.numerical = numerical
+        self.categorical = categorical
+        self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        self._check_contract()
+
+    @classmethod
+    def open(cls, folder: Path) -> Scorer:
+        """The graph of a bundle folder, whose digest is checked; raises BundleError."""
+        bundle = read_bundle(folder)
+        return cls((folder / MODEL_FILE).read_bytes(), tuple(bundle.numerical), tuple(bundle.categorical))
+
+    def __call__(self, table: pa.Table) -> np.ndarray:
+        """Probability of the positive class, float64 [rows]; KeyError names a feature that `table` lacks."""
+        parts = [self._run(table.slice(start, BATCH_ROWS)) for start in range(0, table.num_rows, BATCH_ROWS)]
+        return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
+
+    def _run(self, rows: pa.Table) -> np.ndarray:
+        scores = np.asarray(self._session.run(["score"], onnx_inputs(rows, self.numerical, self.categorical))[0])
+        if scores.shape != (rows.num_rows,):
+            raise BundleError(f"the graph's output 'score' has shape {scores.shape} for {rows.num_rows} rows: it must be [rows]")
+        return scores
+
+    def _check_contract(self) -> None:
+        wanted = {name for name, columns in (("numerical", self.numerical), ("categorical", self.categorical)) if columns}
+        inputs = {item.name for item in self._session.get_inputs()}
+        outputs = {item.name: item.type for item in self._session.get_outputs()}
+        if inputs != wanted or outputs.get("score") != "tensor(float)":
+            raise BundleError(
+                f"the graph takes {sorted(inputs)} and gives {outputs}: it must take {sorted(wanted)} and give 'score' as float32 [rows]"
+            )
+
+
+def score(bundle_folder: Path, table: pa.Table) -> np.ndarray:
+    """Scores of `table`'s rows (feature-log columns) by the model in `bundle_folder`, float64 [rows]."""
+    return Scorer.open(bundle_folder)(table)
