@@ -93,7 +93,14 @@ def create_app(
     app = FastAPI(title=spec.model, description=spec.description, lifespan=lifespan, redoc_url=None)
     app.state.parts = Parts(follower, feature_log, label_log, metrics)
     predict = PredictEndpoint(
-        contract, follower, feature_log, metrics, settings, clock, variant=Variant(variant), shadow_port=shadow_port
+        contract,
+        follower,
+        feature_log,
+        metrics,
+        settings,
+        clock,
+        variant=Variant(variant),
+        shadow_port=shadow_port,
     )
     feedback = FeedbackEndpoint(contract, label_log, metrics, settings, clock)
     # First in the list, so that the hot route is matched without a look at the others.
@@ -105,7 +112,11 @@ def create_app(
 
 
 def _add_operations(
-    app: FastAPI, spec: ModelSpec, variant: Literal["champion", "challenger"], follower: Follower, metrics: Metrics
+    app: FastAPI,
+    spec: ModelSpec,
+    variant: Literal["champion", "challenger"],
+    follower: Follower,
+    metrics: Metrics,
 ) -> None:
     """Adds what operators and probes ask."""
 
@@ -147,7 +158,9 @@ def _document(app: FastAPI, spec: ModelSpec) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            document = get_openapi(
+                title=app.title, version=app.version, description=app.description, routes=app.routes
+            )
             app.openapi_schema = describe(document, spec)
         return app.openapi_schema
 

@@ -21,7 +21,9 @@ def backoff_s(failures: int, *, first_s: float, cap_s: float) -> float:
 class Throttle:
     """Logs an event of a kind at most once in `every_s` seconds, with the number that was kept quiet since."""
 
-    def __init__(self, logger: logging.Logger, *, every_s: float = 10.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, logger: logging.Logger, *, every_s: float = 10.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._logger = logger
         self._every_s = every_s
         self._clock = clock
@@ -35,4 +37,6 @@ class Throttle:
             return
         self._last[kind] = now
         quiet = self._quiet.pop(kind, 0)
-        self._logger.error("%s%s", message, f" (and {quiet} more of this kind since the last line)" if quiet else "")
+        self._logger.error(
+            "%s%s", message, f" (and {quiet} more of this kind since the last line)" if quiet else ""
+        )

@@ -24,7 +24,11 @@ async def read_body(receive: Receive, limit: int) -> bytes:
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise Invalid(Fault("#", f"longer than {limit:,} bytes", "send one row a request, and labels in shorter lists"))
+            raise Invalid(
+                Fault(
+                    "#", f"longer than {limit:,} bytes", "send one row a request, and labels in shorter lists"
+                )
+            )
         chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
@@ -38,5 +42,11 @@ def request_id_header(scope: Scope) -> str | None:
             text: str = value.decode("latin-1")
             if 1 <= len(text) <= 128 and text.isascii() and text.isprintable():
                 return text
-            raise Invalid(Fault("x-request-id", "unusable header", "send 1 to 128 printable ASCII characters, or leave it out"))
+            raise Invalid(
+                Fault(
+                    "x-request-id",
+                    "unusable header",
+                    "send 1 to 128 printable ASCII characters, or leave it out",
+                )
+            )
     return None

@@ -51,10 +51,16 @@ class Contract:
     def __init__(self, spec: ModelSpec) -> None:
         kinds: dict[str, Any] = {"numerical": Number | None, "categorical": Text | None}
         features = msgspec.defstruct(
-            "Features", [(name, kinds[kind]) for name, kind in spec.features.items()], forbid_unknown_fields=True
+            "Features",
+            [(name, kinds[kind]) for name, kind in spec.features.items()],
+            forbid_unknown_fields=True,
         )
         request = msgspec.defstruct(
-            "Request", [("features", features)], bases=(PredictRequest,), kw_only=True, forbid_unknown_fields=True
+            "Request",
+            [("features", features)],
+            bases=(PredictRequest,),
+            kw_only=True,
+            forbid_unknown_fields=True,
         )
         labels = Label | Annotated[list[Label], msgspec.Meta(min_length=1, max_length=MAX_LABELS)]
         self._requests: msgspec.json.Decoder[PredictRequest] = msgspec.json.Decoder(request)
@@ -85,8 +91,7 @@ class Contract:
     def _decode(self, decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
         try:
             return decoder.decode(body)
-        # Text that is no UTF-8 and nesting beyond Python's own depth are not msgspec's errors.
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:  # the second for a string that is no UTF-8
             raise Invalid(self._explainer.fault(error)) from None
 
     def _in_window(self, at: datetime, now: datetime, pointer: str) -> None:

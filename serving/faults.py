@@ -56,8 +56,6 @@ class Explainer:
 
     def fault(self, error: Exception) -> Fault:
         """`error`: what the decoder raised."""
-        if isinstance(error, RecursionError):
-            return Fault("#", "nested too deeply", self._fixes[""])
         if not isinstance(error, msgspec.ValidationError):
             return Fault("#", f"no valid JSON in UTF-8 ({error})", self._fixes[""])
         place = _PLACE.match(str(error))
@@ -70,7 +68,11 @@ class Explainer:
         if named["problem"] == "missing required":
             return Fault(_pointer(fields), "required, but missing", self._fix(fields))
         within = fields[0] == "features" and len(fields) > 1
-        known = f"this model's features are {self._features}" if within else "see /docs for the members of a request"
+        known = (
+            f"this model's features are {self._features}"
+            if within
+            else "see /docs for the members of a request"
+        )
         return Fault(_pointer(fields), "unknown", f"leave it out or correct the name: {known}")
 
     def _fix(self, fields: list[str]) -> str:

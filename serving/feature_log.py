@@ -16,7 +16,7 @@ from ct_assets.lake.log import write_records
 from ct_assets.lake.record import LABEL_LOG, feature_log_schema
 from ct_assets.lake.store import Lake
 from ct_assets.spec import ModelSpec
-from serving.metrics import Metrics
+from serving.metrics import LogMetrics, Metrics
 from serving.settings import ServingSettings
 from serving.shipper import Row, Shipper
 
@@ -49,10 +49,9 @@ class FeatureLog:
     """Answered requests on their way to `features/<model>/`."""
 
     def __init__(self, spec: ModelSpec, lake: Lake, metrics: Metrics, settings: ServingSettings) -> None:
+        self._rows = metrics.log("features")
         schema = feature_log_schema(spec)
-        self._shipper = _shipper("features", schema, "event_time", spec, lake, metrics, settings)
-        self._dropped = metrics.log("features").dropped
-        self._accepted = metrics.log("features").accepted
+        self._shipper = _shipper(self._rows, schema, "event_time", spec, lake, settings)
 
     @property
     def full(self) -> bool:
@@ -65,8 +64,8 @@ class FeatureLog:
         """Takes the record; False, and counted as dropped, where the buffer is full."""
         if self._shipper.offer((record[:-1] + record.features,)):
             return True
-        self._accepted.inc()
-        self._dropped.inc()
+        self._rows.accepted.inc()
+        self._rows.dropped.inc()
         return False
 
     def close(self, timeout_s: float) -> int:
@@ -78,7 +77,7 @@ class LabelLog:
     """Labels on their way to `labels/<model>/`."""
 
     def __init__(self, spec: ModelSpec, lake: Lake, metrics: Metrics, settings: ServingSettings) -> None:
-        self._shipper = _shipper("labels", LABEL_LOG, "label_time", spec, lake, metrics, settings)
+        self._shipper = _shipper(metrics.log("labels"), LABEL_LOG, "label_time", spec, lake, settings)
 
     def start(self) -> None:
         self._shipper.start()
@@ -93,14 +92,19 @@ class LabelLog:
 
 
 def _shipper(
-    log: str, schema: pa.Schema, time_column: str, spec: ModelSpec, lake: Lake, metrics: Metrics, settings: ServingSettings
+    rows: LogMetrics,
+    schema: pa.Schema,
+    time_column: str,
+    spec: ModelSpec,
+    lake: Lake,
+    settings: ServingSettings,
 ) -> Shipper:
-    def write(rows: Sequence[Row]) -> None:
-        write_records(lake, log, spec.model, _table(rows, schema), time_column)
+    def write(batch: Sequence[Row]) -> None:
+        write_records(lake, rows.log, spec.model, _table(batch, schema), time_column)
 
     return Shipper(
         write,
-        metrics.log(log),
+        rows,
         flush_rows=spec.serving.flush_rows,
         flush_s=spec.serving.flush_s,
         capacity=settings.buffer_rows,
@@ -111,4 +115,6 @@ def _shipper(
 
 def _table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
     columns = zip(*rows, strict=True)
-    return pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
+    return pa.table(
+        [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
+    )

@@ -22,7 +22,12 @@ class FeedbackEndpoint:
     """Plain ASGI, like the hot route. Needs no model: labels are taken while none is loaded."""
 
     def __init__(
-        self, contract: Contract, log: LabelLog, metrics: Metrics, settings: ServingSettings, clock: Callable[[], datetime]
+        self,
+        contract: Contract,
+        log: LabelLog,
+        metrics: Metrics,
+        settings: ServingSettings,
+        clock: Callable[[], datetime],
     ) -> None:
         self._contract = contract
         self._log = log
@@ -46,5 +51,7 @@ class FeedbackEndpoint:
         labels = self._contract.labels(body, now)
         records = [LabelRecord(x.request_id, float(x.label), x.label_time or now, now) for x in labels]
         if not self._log.append(records):
-            return problem(503, "the label log is full: none of these labels was taken, send them again", retry_after_s=5)
+            return problem(
+                503, "the label log is full: none of these labels was taken, send them again", retry_after_s=5
+            )
         return json_reply(202, {"accepted": len(records)})

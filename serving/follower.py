@@ -128,7 +128,9 @@ class Follower:
         except Exception as error:  # noqa: BLE001  a bad version must never take the good one down
             before = self._refused
             failures = before.failures + 1 if before and before.version == wanted.version else 1
-            wait_s = backoff_s(failures, first_s=self._settings.retry_first_s, cap_s=self._settings.retry_cap_s)
+            wait_s = backoff_s(
+                failures, first_s=self._settings.retry_first_s, cap_s=self._settings.retry_cap_s
+            )
             self._refused = _Refused(wanted.version, failures, self._clock() + timedelta(seconds=wait_s))
             self._failed("model", f"version {wanted.version} cannot be loaded ({_brief(error)})")
             return

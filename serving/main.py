@@ -36,7 +36,9 @@ _log = logging.getLogger("serving")
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs until a signal; returns the exit status. `argv`: without the program's name."""
     args = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _end)  # uvicorn stops gracefully, then raises the signal again: this ends it with 0
+    signal.signal(
+        signal.SIGTERM, _end
+    )  # uvicorn stops gracefully, then raises the signal again: this ends it with 0
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     for chatty in ("uvicorn.error", "alembic", "mlflow"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
@@ -74,7 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m serving", description="Serve the model that a registry alias names.")
+    parser = argparse.ArgumentParser(
+        prog="python -m serving", description="Serve the model that a registry alias names."
+    )
     parser.add_argument("--model", required=True, help="folder under ct_assets/defs, e.g. fraud_detector")
     parser.add_argument(
         "--variant",
@@ -90,9 +94,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG)
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=_BACKLOG
+        )
     except OSError as error:
-        raise OSError(f"{host}:{port}: {error.strerror}; end the process that holds the port, or give another --port") from error
+        raise OSError(
+            f"{host}:{port}: {error.strerror}; end the process that holds the port, or give another --port"
+        ) from error
 
 
 def _address(listener: socket.socket) -> str:

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics, generate_latest
+from dataclasses import dataclass
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 __all__ = ["LogMetrics", "Metrics"]
 
-disable_created_metrics()  # a second series beside every counter, which nothing here reads
+# A second series beside every counter, which nothing here reads.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
 _LATENCY_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+@dataclass(frozen=True, slots=True)
+class LogMetrics:
+    """The rows of one log: accepted = shipped + buffered + dropped, at any quiet moment."""
+
+    log: str
+    accepted: Counter
+    shipped: Counter
+    dropped: Counter
+    buffered: Gauge
+    put_failures: Counter
 
 
 class Metrics:
@@ -16,40 +40,54 @@ class Metrics:
     def __init__(self, model: str) -> None:
         self._model = model
         self.registry = CollectorRegistry()
-        self._requests = Counter(
+        self._requests = self._counter(
             "serving_requests",
-            "Prediction requests answered, by who answered and HTTP status (version is empty without a model)",
-            ["model", "variant", "version", "status"],
-            registry=self.registry,
+            "Prediction requests answered (version is empty without a model)",
+            "variant",
+            "version",
+            "status",
         )
         self._latency = Histogram(
             "serving_request_seconds",
-            "Time inside the process, from the arrival of a prediction request to its answer",
+            "From the arrival of a prediction request to its answer, inside the process",
             ["model", "variant"],
             buckets=_LATENCY_S,
             registry=self.registry,
         )
-        self._feedback = Counter("serving_feedback_requests", "Feedback requests answered", ["model", "status"], registry=self.registry)
-        log_labels = ["model", "log"]
-        self._accepted = Counter("serving_log_accepted_rows", "Rows acknowledged: shipped + buffered + dropped", log_labels, registry=self.registry)
-        self._shipped = Counter("serving_log_shipped_rows", "Rows that are in the lake", log_labels, registry=self.registry)
-        self._dropped = Counter("serving_log_dropped_rows", "Rows lost: full buffer, or a stop while the lake was away", log_labels, registry=self.registry)
-        self._buffered = Gauge("serving_log_buffered_rows", "Rows held in memory", log_labels, registry=self.registry)
-        self._put_failures = Counter("serving_log_put_failures", "Writes to the lake that failed and were tried again", log_labels, registry=self.registry)
-        self._info = Gauge("serving_model_info", "1 for the version that is being served", ["model", "variant", "version", "run_id"], registry=self.registry)
-        self._follower_failures = Counter(
-            "serving_follower_failures",
-            "Failed looks at the registry (registry), and versions that could not be loaded (model)",
-            ["model", "reason"],
-            registry=self.registry,
+        self._feedback = self._counter("serving_feedback_requests", "Feedback requests answered", "status")
+        self._accepted = self._counter(
+            "serving_log_accepted_rows", "Rows acknowledged: shipped + buffered + dropped", "log"
         )
-        for reason in ("registry", "model"):
+        self._shipped = self._counter("serving_log_shipped_rows", "Rows that are in the lake", "log")
+        self._dropped = self._counter(
+            "serving_log_dropped_rows", "Rows lost: buffer full, or the lake away at a stop", "log"
+        )
+        self._put_failures = self._counter(
+            "serving_log_put_failures", "Failed writes to the lake, each tried again", "log"
+        )
+        self._buffered = self._gauge("serving_log_buffered_rows", "Rows held in memory", "log")
+        self._info = self._gauge(
+            "serving_model_info", "1 for the version that is served", "variant", "version", "run_id"
+        )
+        self._follower_failures = self._counter(
+            "serving_follower_failures",
+            "Failed looks at the registry (registry), versions that could not be loaded (model)",
+            "reason",
+        )
+        for reason in ("registry", "model"):  # present at 0, so that an alert on them can be tested
             self._follower_failures.labels(model, reason)
         ProcessCollector(registry=self.registry)
 
     def log(self, name: str) -> LogMetrics:
         """The series of one log (`features` or `labels`)."""
-        return LogMetrics(self, name)
+        return LogMetrics(
+            log=name,
+            accepted=self._accepted.labels(self._model, name),
+            shipped=self._shipped.labels(self._model, name),
+            dropped=self._dropped.labels(self._model, name),
+            buffered=self._buffered.labels(self._model, name),
+            put_failures=self._put_failures.labels(self._model, name),
+        )
 
     def answered(self, variant: str, version: str, status: int, seconds: float) -> None:
         self._requests.labels(self._model, variant, version, str(status)).inc()
@@ -72,15 +110,8 @@ class Metrics:
         """The text exposition format."""
         return generate_latest(self.registry)
 
+    def _counter(self, name: str, help_: str, *labels: str) -> Counter:
+        return Counter(name, help_, ["model", *labels], registry=self.registry)
 
-class LogMetrics:
-    """One log's children of the row series."""
-
-    def __init__(self, metrics: Metrics, log: str) -> None:
-        self.log = log
-        labels = (metrics._model, log)
-        self.accepted = metrics._accepted.labels(*labels)
-        self.shipped = metrics._shipped.labels(*labels)
-        self.dropped = metrics._dropped.labels(*labels)
-        self.buffered = metrics._buffered.labels(*labels)
-        self.put_failures = metrics._put_failures.labels(*labels)
+    def _gauge(self, name: str, help_: str, *labels: str) -> Gauge:
+        return Gauge(name, help_, ["model", *labels], registry=self.registry)

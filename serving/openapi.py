@@ -11,7 +11,12 @@ from serving.problem import PROBLEM_JSON
 __all__ = ["describe"]
 
 _KINDS: dict[str, dict[str, Any]] = {
-    "numerical": {"type": ["number", "null"], "minimum": -FLOAT32_MAX, "maximum": FLOAT32_MAX, "description": "null: missing"},
+    "numerical": {
+        "type": ["number", "null"],
+        "minimum": -FLOAT32_MAX,
+        "maximum": FLOAT32_MAX,
+        "description": "null: missing",
+    },
     "categorical": {"type": ["string", "null"], "maxLength": 1_000, "description": "null: missing"},
 }
 _EXAMPLES = {"numerical": 1.0, "categorical": "a"}
@@ -44,13 +49,26 @@ _PROBLEM = {
 def describe(document: dict[str, Any], spec: ModelSpec) -> dict[str, Any]:
     """Adds `/predict` and `/feedback` to an OpenAPI 3.1 document; returns it."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas |= {"PredictRequest": _request(spec), "Prediction": _prediction(), "Label": _label(spec), "Problem": _PROBLEM}
-    document.setdefault("paths", {}).update({"/predict": {"post": _predict(spec)}, "/feedback": {"post": _feedback()}})
+    schemas |= {
+        "PredictRequest": _request(spec),
+        "Prediction": _prediction(),
+        "Label": _label(spec),
+        "Problem": _PROBLEM,
+    }
+    document.setdefault("paths", {}).update(
+        {"/predict": {"post": _predict(spec)}, "/feedback": {"post": _feedback()}}
+    )
     return document
 
 
 def _predict(spec: ModelSpec) -> dict[str, Any]:
-    header = {"name": "x-request-id", "in": "header", "required": False, "schema": _REQUEST_ID, "description": "Used where the body has no request_id."}
+    header = {
+        "name": "x-request-id",
+        "in": "header",
+        "required": False,
+        "schema": _REQUEST_ID,
+        "description": "Used where the body has no request_id.",
+    }
     return {
         "tags": ["model"],
         "summary": f"Score one row with {spec.model}",
@@ -98,12 +116,16 @@ def _request(spec: ModelSpec) -> dict[str, Any]:
         "required": ["features"],
         "additionalProperties": False,
         "properties": {
-            "request_id": _REQUEST_ID | {"description": "The header x-request-id, or made here, unless given."},
+            "request_id": _REQUEST_ID
+            | {"description": "The header x-request-id, or made here, unless given."},
             "event_time": {"type": "string", "format": "date-time", "description": window},
             "entity": {"type": "string", "maxLength": 1_000, "description": f"The {spec.entity}."},
             "features": features,
         },
-        "example": {"entity": "42", "features": {name: _EXAMPLES[kind] for name, kind in spec.features.items()}},
+        "example": {
+            "entity": "42",
+            "features": {name: _EXAMPLES[kind] for name, kind in spec.features.items()},
+        },
     }
 
 
@@ -125,14 +147,21 @@ def _label(spec: ModelSpec) -> dict[str, Any]:
         "properties": {
             "request_id": _REQUEST_ID,
             "label": {"enum": [0, 1, False, True], "description": spec.label},
-            "label_time": {"type": "string", "format": "date-time", "description": "When it became known; now unless given."},
+            "label_time": {
+                "type": "string",
+                "format": "date-time",
+                "description": "When it became known; now unless given.",
+            },
         },
         "example": {"request_id": "b7d3", "label": 1},
     }
 
 
 def _refusal(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    return {
+        "description": description,
+        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
 
 
 def _json(name: str) -> dict[str, Any]:

@@ -80,12 +80,16 @@ class PredictEndpoint:
         except Disconnected:
             return
         # Counted before it is sent: a client that hangs up does not change what was answered.
-        self._metrics.answered(variant, served.version if served else "", reply.status, time.perf_counter() - started_s)
+        self._metrics.answered(
+            variant, served.version if served else "", reply.status, time.perf_counter() - started_s
+        )
         await reply.send(send)
 
     def _variant_of(self, scope: Scope) -> Variant:
         server = scope.get("server")
-        on_shadow_port = self._shadow_port is not None and server is not None and server[1] == self._shadow_port
+        on_shadow_port = (
+            self._shadow_port is not None and server is not None and server[1] == self._shadow_port
+        )
         return Variant.SHADOW if on_shadow_port else self._variant
 
     def _answer(self, scope: Scope, body: bytes, served: Served | None, variant: Variant) -> Reply:
@@ -102,8 +106,19 @@ class PredictEndpoint:
             score = served.predictor.score_row(features)
         except ModelFault as error:
             self._throttle.error("fault", f"version {served.version} failed on request {request_id}: {error}")
-            return problem(500, f"model version {served.version} failed on this row: {error}", request_id=request_id)
+            return problem(
+                500, f"model version {served.version} failed on this row: {error}", request_id=request_id
+            )
         event_time = request.event_time or received_at
-        record = FeatureRecord(request_id, event_time, received_at, served.version, variant.value, score, request.entity, features)
+        record = FeatureRecord(
+            request_id,
+            event_time,
+            received_at,
+            served.version,
+            variant.value,
+            score,
+            request.entity,
+            features,
+        )
         self._feature_log.append(record)
         return json_reply(200, Prediction(request_id, score, served.version, variant.value))

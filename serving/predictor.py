@@ -41,7 +41,9 @@ class Predictor:
         self._session = session
         self._numerical = [i for i, kind in enumerate(spec.features.values()) if kind == "numerical"]
         self._categorical = [i for i, kind in enumerate(spec.features.values()) if kind == "categorical"]
-        wanted = {name for name, at in (("numerical", self._numerical), ("categorical", self._categorical)) if at}
+        wanted = {
+            name for name, at in (("numerical", self._numerical), ("categorical", self._categorical)) if at
+        }
         inputs = {node.name for node in session.get_inputs()}
         outputs = {node.name for node in session.get_outputs()}
         if inputs != wanted or "score" not in outputs:
@@ -75,7 +77,9 @@ class Predictor:
         try:
             (scores,) = self._session.run(["score"], feed)
         except Exception as error:  # noqa: BLE001  ONNX Runtime raises a class a status code, some of them bare
-            raise ModelFault(f"the graph failed: {str(error).strip().splitlines()[0][:300] if str(error) else error!r}") from None
+            raise ModelFault(
+                f"the graph failed: {str(error).strip().splitlines()[0][:300] if str(error) else error!r}"
+            ) from None
         if scores.shape != (len(rows),):
             raise ModelFault(f"the graph gave scores of shape {scores.shape} for {len(rows)} rows")
         return scores  # type: ignore[no-any-return]
@@ -96,7 +100,9 @@ class Predictor:
             raise BundleError(f"golden rows: {error}") from error
         worst = float(np.abs(found - np.asarray(golden.scores)).max())
         if not worst <= GOLDEN_ATOL:  # so that NaN fails too
-            raise BundleError(f"golden rows: scores differ by up to {worst:.3g} from the registered ones (allowed {GOLDEN_ATOL:g})")
+            raise BundleError(
+                f"golden rows: scores differ by up to {worst:.3g} from the registered ones (allowed {GOLDEN_ATOL:g})"
+            )
 
 
 def _session(folder: Path) -> InferenceSession:
@@ -104,11 +110,17 @@ def _session(folder: Path) -> InferenceSession:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4  # failures reach us as exceptions; ONNX Runtime would print each one besides
+    options.log_severity_level = (
+        4  # failures reach us as exceptions; ONNX Runtime would print each one besides
+    )
     try:
-        return onnxruntime.InferenceSession((folder / MODEL_FILE).read_bytes(), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            (folder / MODEL_FILE).read_bytes(), options, providers=["CPUExecutionProvider"]
+        )
     except Exception as error:  # see Predictor.score
-        raise BundleError(f"{folder / MODEL_FILE}: ONNX Runtime refuses it ({str(error).strip()[:300]})") from error
+        raise BundleError(
+            f"{folder / MODEL_FILE}: ONNX Runtime refuses it ({str(error).strip()[:300]})"
+        ) from error
 
 
 def _golden_rows(golden: Golden, numerical: list[int], categorical: list[int]) -> list[list[Value]]:
@@ -116,9 +128,14 @@ def _golden_rows(golden: Golden, numerical: list[int], categorical: list[int]) -
     count = len(golden.scores)
     numbers = golden.numerical or [[] for _ in range(count)]
     texts = golden.categorical or [[] for _ in range(count)]
-    widths = {len(row) for row in numbers} | {len(numerical)}, {len(row) for row in texts} | {len(categorical)}
+    widths = (
+        {len(row) for row in numbers} | {len(numerical)},
+        {len(row) for row in texts} | {len(categorical)},
+    )
     if count == 0 or len(numbers) != count or len(texts) != count or any(len(width) != 1 for width in widths):
-        raise BundleError("golden rows: missing, or not one value a feature and one score a row: export the bundle again")
+        raise BundleError(
+            "golden rows: missing, or not one value a feature and one score a row: export the bundle again"
+        )
     rows: list[list[Value]] = [[None] * (len(numerical) + len(categorical)) for _ in range(count)]
     for row, left, right in zip(rows, numbers, texts, strict=True):
         for position, value in [*zip(numerical, left, strict=True), *zip(categorical, right, strict=True)]:

@@ -25,7 +25,11 @@ class Reply(NamedTuple):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
     async def send(self, send: Send) -> None:
-        headers = [(b"content-type", self.content_type), (b"content-length", b"%d" % len(self.body)), *self.headers]
+        headers = [
+            (b"content-type", self.content_type),
+            (b"content-length", b"%d" % len(self.body)),
+            *self.headers,
+        ]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
@@ -35,7 +39,12 @@ def json_reply(status: int, content: Any) -> Reply:
 
 
 def problem(
-    status: int, detail: str, *, fault: Fault | None = None, request_id: str | None = None, retry_after_s: int | None = None
+    status: int,
+    detail: str,
+    *,
+    fault: Fault | None = None,
+    request_id: str | None = None,
+    retry_after_s: int | None = None,
 ) -> Reply:
     """A refusal. `type` is left at its default about:blank, so `title` is the status' own phrase.
 

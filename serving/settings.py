@@ -20,7 +20,9 @@ Count = Annotated[int, Field(ge=1)]
 class ServingSettings(BaseSettings):
     """Read from the environment once, at the start."""
 
-    model_config = SettingsConfigDict(env_prefix="CT_SERVING_", extra="ignore", frozen=True, use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CT_SERVING_", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
 
     max_body_bytes: Count = 1_000_000
     """Largest body of a prediction request."""

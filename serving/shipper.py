@@ -90,7 +90,12 @@ class Shipper:
         lost = self.buffered if self._thread.is_alive() else 0
         if lost:
             self._metrics.dropped.inc(lost)
-            _log.error("%s log: stopped with %d rows that the lake did not take within %g s", self._metrics.log, lost, timeout_s)
+            _log.error(
+                "%s log: stopped with %d rows that the lake did not take within %g s",
+                self._metrics.log,
+                lost,
+                timeout_s,
+            )
         return lost
 
     def _run(self) -> None:
@@ -103,7 +108,9 @@ class Shipper:
         with self._changed:
             self._changed.wait_for(lambda: self._rows or self._closing.is_set())
             rest_s = self._oldest_s + self._flush_s - time.monotonic()
-            self._changed.wait_for(lambda: len(self._rows) >= self._flush_rows or self._closing.is_set(), max(0.0, rest_s))
+            self._changed.wait_for(
+                lambda: len(self._rows) >= self._flush_rows or self._closing.is_set(), max(0.0, rest_s)
+            )
             batch, self._rows = self._rows, []
             self._in_flight = len(batch)
         return batch
@@ -116,13 +123,19 @@ class Shipper:
                 self._write(batch)
             except (TypeError, ValueError, OverflowError) as error:  # the rows themselves: no retry can help
                 self._metrics.dropped.inc(len(batch))
-                self._throttle.error("rows", f"{self._metrics.log} log: dropped {len(batch)} rows that no table can hold: {error!r}")
+                self._throttle.error(
+                    "rows",
+                    f"{self._metrics.log} log: dropped {len(batch)} rows that no table can hold: {error!r}",
+                )
                 return
             except Exception as error:  # noqa: BLE001  each store has its own classes; a thread that dies loses all rows
                 failures += 1
                 self._metrics.put_failures.inc()
                 wait_s = backoff_s(failures, first_s=self._retry_first_s, cap_s=self._retry_cap_s)
-                self._throttle.error("put", f"{self._metrics.log} log: put of {len(batch)} rows failed, next try in {wait_s:g} s: {error!r}")
+                self._throttle.error(
+                    "put",
+                    f"{self._metrics.log} log: put of {len(batch)} rows failed, next try in {wait_s:g} s: {error!r}",
+                )
                 # When closing there is no time for patience, but none for a busy loop either.
                 if self._closing.wait(wait_s):
                     time.sleep(self._retry_first_s)
