@@ -64,7 +64,7 @@ def upper_rate(n: int, k: int) -> float:
     """Upper end of the 99 % Wilson interval of a rate (Wilson 1927, JASA 22); 1.0 where nothing was seen.
 
     >>> upper_rate(0, 0), round(upper_rate(100, 5), 3)
-    (1.0, 0.138)
+    (1.0, 0.139)
     """
     if n == 0:
         return 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ct_assets.rollout.context import NotOwner, RolloutContext, RolloutError, evidence_of
-from ct_assets.rollout.plan import stages
+from ct_assets.rollout.plan import Action, stages
 from ct_assets.rollout.routers.base import Conflict
 from ct_assets.rollout.state import RouteState
 from ct_assets.rollout.transitions import opened, taken_by
@@ -27,6 +27,7 @@ def begin(ctx: RolloutContext, challenger: str, champion: str | None, *, force: 
     route = ctx.router.read()
     state, now = route.state, ctx.now()
     if state.owner == ctx.owner and state.challenger == challenger:
+        _tell_again(ctx, state)
         return state  # a retried op; a finished rollout of this very run stays finished
     if state.phase.open:
         _may_take(ctx, state, challenger, now, force=force)
@@ -43,7 +44,15 @@ def begin(ctx: RolloutContext, challenger: str, champion: str | None, *, force: 
     except Conflict as error:
         raise NotOwner(f"rollout {taken.rollout}: another run was faster") from error
     ctx.say(action, reason, evidence_of(taken, now))
+    _tell_again(ctx, taken)
     return taken
+
+
+def _tell_again(ctx: RolloutContext, state: RouteState) -> None:
+    """The verdicts so far, in case a crash swallowed one; the same rows, which the ledger drops if it has them."""
+    for record in state.history:
+        action = Action.ADVANCE if record.passed else Action.ROLLBACK
+        ctx.say(action.value, record.reason, evidence_of(state, record.ended, record))
 
 
 def _may_take(ctx: RolloutContext, state: RouteState, challenger: str, now: float, *, force: bool) -> None:

@@ -3,7 +3,7 @@
 1. alias `previous_champion` -> the old version, alias `champion` -> the new one
 2. wait until every champion endpoint reports the new version; the challenger keeps its weight meanwhile
 3. all traffic to the champion endpoints, and wait until the router has taken that
-4. clear alias `challenger` (its process may drop the model now), tag the version, close the rollout
+4. clear alias `challenger` (its process may drop the model now), tag the version, tell, close the rollout
 
 Each step may be repeated: a rerun begins at 1 and ends in the same state.
 """
@@ -45,7 +45,10 @@ def promote(ctx: RolloutContext) -> Ending:
         hold.write(promoting(state, ctx.now()))
     if hold.state.phase is Phase.PROMOTING:
         _move(ctx, hold)
-    return _tell(ctx, hold.state)
+    ending = _tell(ctx, hold.state)
+    if hold.state.phase is Phase.PROMOTING:
+        hold.write(promoted(hold.state, ctx.now()))  # last: once closed, no rerun would tell what a kill swallowed
+    return ending
 
 
 def _move(ctx: RolloutContext, hold: Hold) -> None:
@@ -66,13 +69,12 @@ def _move(ctx: RolloutContext, hold: Hold) -> None:
         raise ServingBehind(f"rollout {state.rollout}: the router did not take the champion's route in {ctx.follow_s:.0f} s")
     registry.clear_alias("challenger", only_if=new)
     registry.tag(new, **{"ct.rollout": "promoted"})
-    hold.write(promoted(hold.state, ctx.now()))
 
 
 def _tell(ctx: RolloutContext, state: RouteState) -> Ending:
     version = state.challenger or ""
     after = f"after {', '.join(state.passed)}" if state.plan else "as the first champion, without steps"
     reason = f"v{version} is champion {after}; before: {'v' + state.champion if state.champion else 'none'}"
-    evidence = evidence_of(state, state.beat)
+    evidence = evidence_of(state, state.since)  # when the promotion began: the same in every rerun
     ctx.say("promote", reason, evidence)
-    return Ending(state.phase, state.rollout, version, version, reason, state.history, evidence)
+    return Ending(Phase.PROMOTED, state.rollout, version, version, reason, state.history, evidence)

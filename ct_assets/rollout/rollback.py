@@ -2,7 +2,7 @@
 
 1. all traffic to the champion endpoints (a failed stage has done this already)
 2. if the promotion had moved alias `champion`: back to the version before (or cleared, if there was none)
-3. clear alias `challenger`, unless it names a newer version by now; tag the version; close the rollout
+3. clear alias `challenger`, unless it names a newer version by now; tag the version; tell; close
 
 Each step may be repeated: a rerun ends in the same state.
 """
@@ -36,7 +36,10 @@ def rollback(ctx: RolloutContext, reason: str) -> Ending:
         if state.phase is not Phase.ROLLING_BACK:
             hold.write(undoing(state, reason, ctx.now()))
         _restore(ctx, hold)
-    return _tell(ctx, hold.state)
+    ending = _tell(ctx, hold.state)
+    if hold.state.phase is not Phase.ROLLED_BACK:
+        hold.write(rolled_back(hold.state, ctx.now()))  # last: once closed, no rerun would tell what a kill swallowed
+    return ending
 
 
 def _restore(ctx: RolloutContext, hold: Hold) -> None:
@@ -53,12 +56,11 @@ def _restore(ctx: RolloutContext, hold: Hold) -> None:
                 registry.set_alias("champion", state.champion)
     registry.clear_alias("challenger", only_if=version)
     registry.tag(version, **{"ct.rollout": "rolled_back", "ct.rollout_reason": state.reason})
-    hold.write(rolled_back(state, ctx.now()))
 
 
 def _tell(ctx: RolloutContext, state: RouteState) -> Ending:
-    evidence = evidence_of(state, state.beat)
+    evidence = evidence_of(state, state.since)  # when the rollback began: the same in every rerun
     ctx.say("rolled_back", state.reason, evidence)
     return Ending(
-        state.phase, state.rollout, state.challenger or "", state.champion, state.reason, state.history, evidence
+        Phase.ROLLED_BACK, state.rollout, state.challenger or "", state.champion, state.reason, state.history, evidence
     )

@@ -42,7 +42,7 @@ def run_stage(stage: str, ctx: RolloutContext) -> StageResult:
         RouterError: the route cannot be read or written.
     """
     hold = Hold(ctx)
-    done = _settled(stage, hold, ctx)
+    done = _settled(stage, hold.state)
     if done is not None:
         return done
     if hold.state.all_passed or stage != hold.state.stage.name:
@@ -87,13 +87,9 @@ def _leave(state: RouteState, decision: RolloutDecision, hold: Hold, ctx: Rollou
     return StageResult(ok, decision.reason, evidence, record)
 
 
-def _settled(stage: str, hold: Hold, ctx: RolloutContext) -> StageResult | None:
-    """What is to be said of a stage without running it; None: run it. Told again, in case a crash swallowed it."""
-    state = hold.state
+def _settled(stage: str, state: RouteState) -> StageResult | None:
+    """The result of a stage that needs no run; None: run it."""
     record = next((r for r in state.history if r.stage == stage), None)
-    if record is not None:
-        action = Action.ADVANCE if record.passed else Action.ROLLBACK
-        ctx.say(action.value, record.reason, evidence_of(state, record.ended, record))
     if state.phase.undone:
         return StageResult(False, state.reason, evidence_of(state, state.since), record)
     if record is not None:
