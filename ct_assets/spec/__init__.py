@@ -7,6 +7,7 @@ unit in the name (`_s`, `_days`), probabilities lie in 0..1, rollout weights are
 
 from ct_assets.spec.calendar import CalendarSpec
 from ct_assets.spec.drift import DriftRule, DriftSpec, Persistence, PredictionRule
+from ct_assets.spec.errors import explain
 from ct_assets.spec.gate import GateSpec
 from ct_assets.spec.model import FeatureKind, ModelSpec
 from ct_assets.spec.rollout import RolloutSpec, ShadowSpec
@@ -26,4 +27,5 @@ __all__ = [
     "ServingSpec",
     "ShadowSpec",
     "TrainingSpec",
+    "explain",
 ]

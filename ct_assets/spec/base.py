@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-__all__ = ["IDENTIFIER", "Part", "Percent", "Probability", "Url"]
+__all__ = ["IDENTIFIER", "Part", "Percent", "Probability", "Url", "Urls"]
 
 IDENTIFIER = r"[a-z][a-z0-9_]*"
 """A name that can be a column, an asset, a job and a metric label alike."""
@@ -18,10 +18,15 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _http_urls(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_http_url(value) for value in values)
+
+
 Probability = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[int, Field(ge=1, le=100)]
 Url = Annotated[str, AfterValidator(_http_url)]
 """An http address without a slash at its end, so that a path can be put behind it."""
+Urls = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_http_urls)]
 
 
 class Part(BaseModel):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ct_assets.spec.base import Part, Url
+from ct_assets.spec.base import Part, Urls
 
 __all__ = ["ServingSpec"]
 
@@ -24,7 +24,7 @@ class ServingSpec(Part):
     """...or what came in this many seconds, if that is sooner."""
     follow_s: Annotated[float, Field(gt=0)] = 1.0
     """Seconds between two looks at the registry's aliases."""
-    champion_urls: Annotated[tuple[Url, ...], Field(min_length=1)] = ("http://127.0.0.1:8000",)
+    champion_urls: Urls = ("http://127.0.0.1:8000",)
     """Every endpoint that must report the new version before a rollout ends."""
-    challenger_urls: Annotated[tuple[Url, ...], Field(min_length=1)] = ("http://127.0.0.1:8001",)
+    challenger_urls: Urls = ("http://127.0.0.1:8001",)
     """Every endpoint that must report the challenger before a rollout begins."""
