@@ -16,12 +16,11 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from ct_assets.catalog import load_spec
 from ct_assets.lake.record import LABEL_LOG, feature_log_schema
 from ct_assets.lake.store import Lake
 from ct_assets.lake.tables import read_objects
 from ct_assets.registry import BUNDLE_FILE, MODEL_FILE, Bundle, Golden, Version
-from ct_assets.spec import ModelSpec
+from ct_assets.spec import ModelSpec, ServingSpec
 from serving.app import Parts, create_app
 from serving.settings import ServingSettings
 
@@ -31,10 +30,14 @@ TRAVEL = 0.5
 
 
 class Bundles:
-    """Makes bundles of `fraud_detector` that score sigmoid(bias + amount / 1000 + 0.5 if travel)."""
+    """Makes bundles of a spec with `transaction_amount`, `hour_of_day` and one categorical feature.
 
-    def __init__(self, folder: Path) -> None:
+    They score sigmoid(bias + amount / 1000 + 0.5 if travel), whatever the other features say.
+    """
+
+    def __init__(self, folder: Path, spec: ModelSpec) -> None:
         self.folder = folder
+        self.spec = spec
 
     @staticmethod
     def score(bias: float, row: dict[str, Any] = ROW) -> float:
@@ -45,18 +48,19 @@ class Bundles:
         )
         return 1 / (1 + math.exp(-logit))
 
-    @staticmethod
-    def graph(bias: float, *, fragile: bool = False, output: str = "score") -> bytes:
+    def graph(self, bias: float, *, fragile: bool = False, output: str = "score") -> bytes:
         """The graph; where `fragile`, ONNX Runtime fails (index out of bounds) on an hour_of_day of 24 and more."""
         from onnx import TensorProto, checker, helper, numpy_helper
 
+        numerical = self.spec.numerical
+        weights = [[0.001 if name == "transaction_amount" else 0.0] for name in numerical]
         constants = {
-            "weights": np.array([[0.001], [0]], dtype=np.float32),
+            "weights": np.array(weights, dtype=np.float32),
             "bias": np.array([bias], dtype=np.float32),
             "zero": np.zeros(1, dtype=np.float32),
             "flat": np.array([-1], dtype=np.int64),
             "hours": np.zeros(24, dtype=np.float32),
-            "second": np.array([1], dtype=np.int64),
+            "hour_at": np.array([numerical.index("hour_of_day")], dtype=np.int64),
         }
         node = helper.make_node
         nodes = [
@@ -69,7 +73,7 @@ class Bundles:
         ]  # fmt: skip
         if fragile:
             nodes += [
-                node("Gather", ["numbers", "second"], ["hour"], axis=1),
+                node("Gather", ["numbers", "hour_at"], ["hour"], axis=1),
                 node("Cast", ["hour"], ["index"], to=TensorProto.INT64),
                 node("Gather", ["hours", "index"], ["nothing"]),
                 node("Add", ["logit", "nothing"], ["fragile"]),
@@ -83,7 +87,7 @@ class Bundles:
             nodes,
             "tiny",
             [
-                value("numerical", TensorProto.FLOAT, ["rows", 2]),
+                value("numerical", TensorProto.FLOAT, ["rows", len(numerical)]),
                 value("categorical", TensorProto.STRING, ["rows", 1]),
             ],
             [value(output, TensorProto.FLOAT, ["rows"])],
@@ -98,14 +102,12 @@ class Bundles:
         """A bundle folder; `changes` replace members of its bundle.json."""
         body = self.graph(bias) if body is None else body
         bare = {"transaction_amount": None, "merchant_category": None}
+        full: list[float | None] = [120.5 if n == "transaction_amount" else 14.0 for n in self.spec.numerical]
         golden = Golden(
-            [[120.5, 14.0], [None, None]], [["travel"], [None]], [self.score(bias), self.score(bias, bare)]
+            [full, [None] * len(full)], [["travel"], [None]], [self.score(bias), self.score(bias, bare)]
         )
         bundle = Bundle(
-            ["transaction_amount", "hour_of_day"],
-            ["merchant_category"],
-            hashlib.sha256(body).hexdigest(),
-            golden,
+            list(self.spec.numerical), list(self.spec.categorical), hashlib.sha256(body).hexdigest(), golden
         )
         folder = self.folder / name
         folder.mkdir()
@@ -177,21 +179,30 @@ def read_log(lake: Lake, spec: ModelSpec, log: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def spec() -> ModelSpec:
-    """fraud_detector; its log is flushed when the app stops, and its follower looks when a test says so."""
-    found = load_spec("fraud_detector")
-    patient = found.serving.model_copy(update={"flush_rows": 10_000, "flush_s": 3_600.0, "follow_s": 3_600.0})
-    return found.model_copy(update={"serving": patient})
+    """Three features; the log is flushed when the app stops, and the follower looks when a test says so."""
+    return ModelSpec(
+        model="fraud_detector",
+        description="Card fraud, scored at authorisation.",
+        entity="customer_id",
+        label="is_fraud",
+        features={
+            "transaction_amount": "numerical",
+            "merchant_category": "categorical",
+            "hour_of_day": "numerical",
+        },
+        serving=ServingSpec(flush_rows=10_000, flush_s=3_600, follow_s=3_600),
+    )
 
 
 @pytest.fixture(scope="session")
-def bundles_in() -> Callable[[Path], Bundles]:
-    """Makes bundles in a folder that outlives a test."""
+def bundles_in() -> Callable[[Path, ModelSpec], Bundles]:
+    """Makes bundles of any spec in a folder that outlives a test."""
     return Bundles
 
 
 @pytest.fixture
-def bundles(tmp_path: Path) -> Bundles:
-    return Bundles(tmp_path)
+def bundles(tmp_path: Path, spec: ModelSpec) -> Bundles:
+    return Bundles(tmp_path, spec)
 
 
 @pytest.fixture

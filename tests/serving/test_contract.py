@@ -8,13 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ct_assets.catalog import load_spec
+from ct_assets.spec import ModelSpec, ServingSpec
 from serving.contract import MAX_LABELS, Contract
 from serving.faults import Invalid
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 ROW = {"transaction_amount": 120.5, "merchant_category": "travel", "hour_of_day": 14}
-SPEC = load_spec("fraud_detector")  # accepts one hour back and one minute ahead
+SPEC = ModelSpec(
+    model="fraud_detector",
+    entity="customer_id",
+    label="is_fraud",
+    features={
+        "transaction_amount": "numerical",
+        "merchant_category": "categorical",
+        "hour_of_day": "numerical",
+    },
+    serving=ServingSpec(max_age_s=3_600, max_ahead_s=60),
+)
 
 
 def fault_of(body, *, labels=False):

@@ -23,7 +23,8 @@ from ct_assets.lake.tables import read_objects
 from ct_assets.registry import Registry
 from serving.app import create_app
 
-ROW = {"transaction_amount": 120.5, "merchant_category": "travel", "hour_of_day": 14}
+SPEC = load_spec("fraud_detector")  # as it ships: the process reads the same file
+ROW = {**dict.fromkeys(SPEC.features), "transaction_amount": 120.5, "merchant_category": "travel"}
 BIAS = {"1": 0.1, "2": 0.9}
 
 
@@ -71,7 +72,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bundles(home: Path, bundles_in):
-    return bundles_in(home)
+    return bundles_in(home, SPEC)
 
 
 @pytest.fixture(scope="module")
@@ -168,8 +169,8 @@ def test_no_request_fails_while_the_alias_moves_and_sigterm_writes_every_answere
             "a mixed answer"
         )
 
-    lake, spec = Lake(f"file://{home}/lake"), load_spec("fraud_detector")
-    rows = read_objects(lake, [o.key for o in lake.list("features/")], feature_log_schema(spec)).to_pylist()
+    lake = Lake(f"file://{home}/lake")
+    rows = read_objects(lake, [o.key for o in lake.list("features/")], feature_log_schema(SPEC)).to_pylist()
     logged = {row["request_id"]: (row["model_version"], row["variant"], row["prediction"]) for row in rows}
     assert len(logged) == len(rows), "a row was written twice"
     answered = {b["request_id"]: (b["model_version"], b["variant"], b["prediction"]) for _, b in answers}
@@ -182,8 +183,8 @@ def test_no_request_fails_while_the_alias_moves_and_sigterm_writes_every_answere
     assert [row["request_id"] for row in labels] == ["0-1"]
 
 
-def test_a_challenger_follows_its_alias_in_a_real_registry(registry, lake, spec):
-    app = create_app(spec, variant="challenger", registry=registry, lake=lake)
+def test_a_challenger_follows_its_alias_in_a_real_registry(registry, lake):
+    app = create_app(SPEC, variant="challenger", registry=registry, lake=lake)
     follower = app.state.parts.follower
     follower.tick()
     assert follower.detail == "no model has alias challenger yet"
