@@ -37,14 +37,20 @@ class Scorer:
 
     def __call__(self, table: pa.Table) -> np.ndarray:
         """Probability of the positive class, float64 [rows]; KeyError names a feature that `table` lacks."""
-        parts = [self._run(table.slice(start, BATCH_ROWS)) for start in range(0, table.num_rows, BATCH_ROWS)]
-        return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
+        parts = [self.run(self.feed(table.slice(start, BATCH_ROWS))) for start in range(0, table.num_rows, BATCH_ROWS)]
+        return np.concatenate(parts) if parts else np.empty(0)
 
-    def _run(self, rows: pa.Table) -> np.ndarray:
-        scores = np.asarray(self._session.run(["score"], onnx_inputs(rows, self.numerical, self.categorical))[0])
-        if scores.shape != (rows.num_rows,):
-            raise BundleError(f"the graph's output 'score' has shape {scores.shape} for {rows.num_rows} rows: it must be [rows]")
-        return scores
+    def feed(self, table: pa.Table) -> dict[str, np.ndarray]:
+        """The graph's inputs for `table`'s rows."""
+        return onnx_inputs(table, self.numerical, self.categorical)
+
+    def run(self, feed: dict[str, np.ndarray]) -> np.ndarray:
+        """Scores of one feed, float64 [rows]."""
+        scores = np.asarray(self._session.run(["score"], feed)[0])
+        rows = len(next(iter(feed.values())))
+        if scores.shape != (rows,):
+            raise BundleError(f"the graph's output 'score' has shape {scores.shape} for {rows} rows: it must be [rows]")
+        return scores.astype(np.float64)
 
     def _check_contract(self) -> None:
         wanted = {name for name, columns in (("numerical", self.numerical), ("categorical", self.categorical)) if columns}
