@@ -21,6 +21,8 @@ __all__ = ["BINNED_ABOVE", "Column", "UnusableColumn", "read_column"]
 
 BINNED_ABOVE = 20
 """Distinct values of a reference, above which its numbers are binned."""
+# Beyond this the span of two values overflows: as good as infinite.
+_LARGEST = float(np.finfo(np.float64).max) / 4
 
 
 class UnusableColumn(ValueError):
@@ -109,7 +111,7 @@ def read_column(table: pa.Table, name: str, kind: FeatureKind) -> Column:
     # integers beyond 2**53 lose their last digits, which no comparison of distributions can see
     numbers = column.cast(pa.float64(), safe=False)
     present = numbers.filter(pc.invert(pc.is_null(numbers, nan_is_null=True)))
-    finite = present.filter(pc.is_finite(present))
+    finite = present.filter(pc.less_equal(pc.abs(present), _LARGEST))
     return Column(name, kind, finite, len(numbers), len(present) - len(finite))
 
 

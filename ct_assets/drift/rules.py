@@ -53,7 +53,10 @@ def judge_rule(
         guard: whether the guard has a say; its numbers are shown in any case.
         significant: whether the p-value of `found` holds among those of all columns.
     """
-    value = _CONTRACTS[rule.method](reference, current)
+    try:
+        value = _CONTRACTS[rule.method](reference, current)
+    except ValueError as error:  # e.g. numbers so close together that no bin edges fit between them
+        return unjudged(rule, Outcome.INCONCLUSIVE, f"{rule.method} of '{reference.name}' cannot be computed: {error}")
     alarm = rule.alarms(value)
     agrees = found is not None and found.stands_clear and significant
     dropped = f"; {current.infinities:,} infinite values dropped" if current.infinities else ""
