@@ -69,7 +69,9 @@ class RouterResource(dg.ConfigurableResource[None]):
     def of(self, spec: ModelSpec) -> EnvoyRouter:
         from ct_assets.rollout.routers.envoy import EnvoyRouter
 
-        return EnvoyRouter(Path(self.folder) / spec.model, spec.rollout.envoy_admin_url)
+        router = EnvoyRouter(Path(self.folder) / spec.model, spec.rollout.envoy_admin_url)
+        router.initialise()
+        return router
 
 
 def deployment_resources() -> dict[str, Any]:

@@ -14,10 +14,9 @@ __all__ = ["read_verdict", "read_verdicts", "store_verdict"]
 
 def store_verdict(lake: Lake, verdict: DriftVerdict, html: bytes | None) -> None:
     """Report first, verdict last: a verdict never points at a report that is not there."""
-    day = date.fromisoformat(verdict.day) if isinstance(verdict.day, str) else verdict.day
     if html is not None:
-        lake.put(report_key(verdict.model, day), html)
-    lake.put(verdict_key(verdict.model, day), encode(verdict))
+        lake.put(report_key(verdict.model, verdict.day), html)
+    lake.put(verdict_key(verdict.model, verdict.day), encode(verdict))
 
 
 def read_verdict(lake: Lake, model: str, day: date) -> DriftVerdict | None:

@@ -41,6 +41,8 @@ class Processes:
         # Descendants, noted while they lived: after a kill -9 of their parent nothing leads to them any more,
         # and psutil tells a pid that was given to somebody else from the process that it knew.
         self._seen: set[psutil.Process] = set()
+        self.left: list[str] = []
+        """What still ran after `stop`: nothing, unless the kernel holds on to it."""
         log_folder.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -71,7 +73,17 @@ class Processes:
         return self._running[name].pid
 
     def stop(self) -> None:
-        """Ends everything that was started, and everything that those started: asked first, then killed."""
+        """Ends everything that was started, and everything that those started: asked first, then killed.
+
+        A second Ctrl-C meanwhile is ignored: it would leave orphans.
+        """
+        heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self._stop()
+        finally:
+            signal.signal(signal.SIGINT, heeded)
+
+    def _stop(self) -> None:
         for process in self._running.values():
             self._note(process)
         for process in self._running.values():
@@ -87,6 +99,8 @@ class Processes:
         for child in alive:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.kill()
+        _, left = psutil.wait_procs(alive, timeout=2)
+        self.left = [repr(child) for child in left]
         self._seen.clear()
 
     def __enter__(self) -> Processes:

@@ -15,16 +15,23 @@ from ct_assets.embedded.processes import Processes
 from ct_assets.rollout.routers.envoy import EnvoyRouter
 from ct_assets.rollout.routers.envoy_process import Addresses, bootstrap
 
-__all__ = ["start_stack", "wait_until", "answers"]
+__all__ = ["answers", "start_champion", "start_stack", "wait_until"]
 
 
 def start_stack(processes: Processes, model: str, ports: Ports, routes: Path, env: Mapping[str, str]) -> None:
     """Starts the three processes; `routes` is the folder that Envoy watches (`<CT_ROUTER_DIR>/<model>`)."""
-    serving = [sys.executable, "-m", "serving", "--model", model]
-    processes.start("champion", [*serving, "--variant", "champion", "--port", str(ports.champion)], env)
-    challenger = ["--variant", "challenger", "--port", str(ports.challenger), "--shadow-port", str(ports.shadow)]
-    processes.start("challenger", [*serving, *challenger], env)
+    start_champion(processes, model, ports, env)
+    ports_of = ["--port", str(ports.challenger), "--shadow-port", str(ports.shadow)]
+    processes.start("challenger", [*_serving(model, "challenger"), *ports_of], env)
     start_envoy(processes, ports, routes, env)
+
+
+def start_champion(processes: Processes, model: str, ports: Ports, env: Mapping[str, str]) -> None:
+    processes.start("champion", [*_serving(model, "champion"), "--port", str(ports.champion)], env)
+
+
+def _serving(model: str, variant: str) -> list[str]:
+    return [sys.executable, "-m", "serving", "--model", model, "--variant", variant]
 
 
 def start_envoy(processes: Processes, ports: Ports, routes: Path, env: Mapping[str, str]) -> None:

@@ -1,7 +1,5 @@
 """Closes days: the closer sensor (whenever a day has settled) and the daily schedule share one function."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterator

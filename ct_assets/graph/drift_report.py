@@ -1,12 +1,13 @@
 """`<model>/drift_report`: a day judged against the reference window; one asset check a rule."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 
 from ct_assets.graph.names import Names, daily_partitions
 from ct_assets.resources import Clock, LakeResource, RegistryResource
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from ct_assets.drift.monitor import JudgedDay, Monitor
     from ct_assets.drift.verdict import DriftVerdict, RuleVerdict
     from ct_assets.lake.store import Lake
+    from ct_assets.ledger import Entry
 
 __all__ = ["check_specs", "drift_report"]
 
@@ -64,10 +66,11 @@ def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
 
         store = lake.open()
         monitor = Monitor(store, spec, registry.of(spec).by_alias("champion"))
-        verdicts: dict[str, DriftVerdict] = {}
+        verdicts: dict[str, "DriftVerdict"] = {}
         for key in context.partition_keys:
             judged = monitor.judge_day(date.fromisoformat(key), evaluated_at=clock.now())
             store_verdict(store, judged.verdict, _html(context, spec, judged))
+            lake.ledger().append(_ledger_row(judged.verdict, context.run.run_id))
             verdicts[key] = judged.verdict
             context.log.info("%s: %s, %s", key, judged.verdict.outcome, judged.verdict.reason)
         for key, verdict in verdicts.items():
@@ -82,7 +85,23 @@ def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
     return _drift_report
 
 
-def _html(context: dg.AssetExecutionContext, spec: ModelSpec, judged: JudgedDay) -> bytes | None:
+def _ledger_row(verdict: "DriftVerdict", run_id: str) -> "Entry":
+    from ct_assets.ledger import Entry
+
+    return Entry(
+        at=verdict.evaluated_at,
+        model=verdict.model,
+        kind="drift",
+        action=str(verdict.outcome),
+        reason=verdict.reason,
+        day=str(verdict.day),
+        version=verdict.champion,
+        run_id=run_id,
+        evidence={rule.check: {"outcome": str(rule.outcome), "value": rule.value} for rule in verdict.rules},
+    )
+
+
+def _html(context: dg.AssetExecutionContext, spec: ModelSpec, judged: "JudgedDay") -> bytes | None:
     """Evidently's page; a page that could not be made is told, and never costs the verdict."""
     from ct_assets.drift.report import html_report
 
@@ -93,7 +112,7 @@ def _html(context: dg.AssetExecutionContext, spec: ModelSpec, judged: JudgedDay)
         return None
 
 
-def _metadata(spec: ModelSpec, store: Lake, lake: LakeResource, verdict: DriftVerdict) -> dict[str, Any]:
+def _metadata(spec: ModelSpec, store: "Lake", lake: LakeResource, verdict: "DriftVerdict") -> dict[str, Any]:
     import base64
 
     from ct_assets.drift.archive import read_verdicts
@@ -101,15 +120,14 @@ def _metadata(spec: ModelSpec, store: Lake, lake: LakeResource, verdict: DriftVe
     from ct_assets.lake.layout import report_key
     from ct_assets.lake.window import days_between
 
-    day = date.fromisoformat(str(verdict.day))
-    past = read_verdicts(store, spec.model, days_between(day - timedelta(days=PLOT_DAYS - 1), day))
+    past = read_verdicts(store, spec.model, days_between(verdict.day - timedelta(days=PLOT_DAYS - 1), verdict.day))
     picture = base64.b64encode(plot(list(past.values()))).decode()
     return {
         "outcome": str(verdict.outcome),
         "why": verdict.reason,
         f"last {PLOT_DAYS} days": dg.MetadataValue.md(f"![drift by rule](data:image/png;base64,{picture})"),
         "rules": dg.MetadataValue.md(markdown_table(verdict)),
-        "report": dg.MetadataValue.url(lake.location(report_key(spec.model, day))),
+        "report": dg.MetadataValue.url(lake.location(report_key(spec.model, verdict.day))),
         "dagster/row_count": verdict.rows,
         "reference rows": verdict.reference_rows,
         "judged against": verdict.champion or "no champion (hypothetical reference)",
@@ -117,7 +135,7 @@ def _metadata(spec: ModelSpec, store: Lake, lake: LakeResource, verdict: DriftVe
     }
 
 
-def _record_checks(context: dg.AssetExecutionContext, verdicts: Mapping[str, DriftVerdict]) -> None:
+def _record_checks(context: dg.AssetExecutionContext, verdicts: Mapping[str, "DriftVerdict"]) -> None:
     """Logs each check under its own day: a result yielded from a ranged run would carry no partition."""
     found = context.instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=context.asset_key, asset_partitions=list(verdicts)),
@@ -129,7 +147,7 @@ def _record_checks(context: dg.AssetExecutionContext, verdicts: Mapping[str, Dri
         if key is None or key in seen:
             continue
         seen.add(key)
-        target = dg.AssetCheckEvaluationTargetMaterializationData(
+        target = AssetCheckEvaluationTargetMaterializationData(
             storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
         )
         for rule in verdicts[key].rules:
@@ -139,9 +157,9 @@ def _record_checks(context: dg.AssetExecutionContext, verdicts: Mapping[str, Dri
 def _evaluation(
     asset: dg.AssetKey,
     day: str,
-    verdict: DriftVerdict,
-    rule: RuleVerdict,
-    target: dg.AssetCheckEvaluationTargetMaterializationData,
+    verdict: "DriftVerdict",
+    rule: "RuleVerdict",
+    target: AssetCheckEvaluationTargetMaterializationData,
 ) -> dg.AssetCheckEvaluation:
     """Drift is an ERROR; what could not be judged, or is a fault of the data, is a WARN: nothing to retrain on."""
     from ct_assets.drift.verdict import Outcome

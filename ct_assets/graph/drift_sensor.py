@@ -1,7 +1,5 @@
 """`<model>_drift_sensor`: level-triggered. Each tick gathers the facts anew and asks the pure trigger."""
 
-from __future__ import annotations
-
 import json
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -56,7 +54,7 @@ def drift_sensor(spec: ModelSpec, job: Any) -> dg.SensorDefinition:
     return _drift_sensor
 
 
-def gather_facts(spec: ModelSpec, instance: dg.DagsterInstance, lake: Lake, registry: Registry, now: datetime) -> Facts:
+def gather_facts(spec: ModelSpec, instance: dg.DagsterInstance, lake: Lake, registry: "Registry", now: datetime) -> "Facts":
     """Everything the trigger looks at, from calendar, check history, registry and labels."""
     from ct_assets.calendar import Rules, live, newest_due_day, window_fingerprint
     from ct_assets.drift.archive import read_verdicts
@@ -95,12 +93,12 @@ def _last_evaluated(spec: ModelSpec, instance: dg.DagsterInstance) -> date | Non
     return max((date.fromisoformat(key) for key in keys), default=None)
 
 
-def _cursor(trigger: Trigger) -> str:
+def _cursor(trigger: "Trigger") -> str:
     fact = {"day": str(trigger.day), "evaluation": trigger.evaluation, "action": trigger.action, "reason": trigger.reason}
     return json.dumps(fact, sort_keys=True)
 
 
-def _write(lake: LakeResource, spec: ModelSpec, trigger: Trigger, facts: Facts, now: datetime) -> None:
+def _write(lake: LakeResource, spec: ModelSpec, trigger: "Trigger", facts: "Facts", now: datetime) -> None:
     from ct_assets.ledger import Entry
 
     lake.ledger().append(
@@ -118,7 +116,7 @@ def _write(lake: LakeResource, spec: ModelSpec, trigger: Trigger, facts: Facts, 
 
 
 def _request(
-    spec: ModelSpec, instance: dg.DagsterInstance, trigger: Trigger, facts: Facts
+    spec: ModelSpec, instance: dg.DagsterInstance, trigger: "Trigger", facts: "Facts"
 ) -> dg.RunRequest | None:
     """One run an evaluation, tried again after a death; None once the tries are spent."""
     evaluation = f"{facts.champion}:{trigger.day}:{trigger.evaluation}"

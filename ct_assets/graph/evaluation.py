@@ -1,7 +1,5 @@
 """`<model>/evaluation`: the gate. Candidate and champion on the same later holdout; a pass names the challenger."""
 
-from __future__ import annotations
-
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -18,6 +16,8 @@ if TYPE_CHECKING:
     from ct_assets.gate import GateDecision, RuleResult
 
 __all__ = ["evaluation", "gate_checks"]
+
+BACKFILL = "dagster/backfill"  # Dagster's tag on every run that a backfill started
 
 
 def gate_checks(spec: ModelSpec) -> dict[str, str]:
@@ -56,7 +56,7 @@ def evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
     )
     def _evaluation(
         context: dg.AssetExecutionContext, lake: LakeResource, registry: RegistryResource, clock: Clock
-    ) -> dg.MaterializeResult[None]:
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         from ct_assets.gate.evaluate import apply_decision, evaluate
         from ct_assets.ledger import Entry
 
@@ -65,7 +65,13 @@ def evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
         version = _candidate(context, names)
         with tempfile.TemporaryDirectory() as folder:
             decision = evaluate(
-                spec, lake=lake.open(), registry=versions, version=version, as_of=as_of, work_dir=Path(folder)
+                spec,
+                lake=lake.open(),
+                registry=versions,
+                version=version,
+                as_of=as_of,
+                backfill=BACKFILL in context.run.tags,
+                work_dir=Path(folder),
             )
         apply_decision(versions, version, decision)
         lake.ledger().append(
@@ -101,7 +107,7 @@ def _candidate(context: dg.AssetExecutionContext, names: Names) -> str:
     return str(found[0].asset_materialization.metadata[CANDIDATE].value)
 
 
-def _metadata(version: str, decision: GateDecision) -> dict[str, Any]:
+def _metadata(version: str, decision: "GateDecision") -> dict[str, Any]:
     lines = ["| rule | | value | threshold | |", "|---|---|---|---|---|"]
     for rule in decision.rules:
         value = "not computed" if rule.value is None else f"{rule.value:.4g}"
@@ -116,7 +122,7 @@ def _metadata(version: str, decision: GateDecision) -> dict[str, Any]:
     }
 
 
-def _check(asset: dg.AssetKey, rule: RuleResult) -> dg.AssetCheckResult:
+def _check(asset: dg.AssetKey, rule: "RuleResult") -> dg.AssetCheckResult:
     numbers = {"value": rule.value, "threshold": rule.threshold}
     return dg.AssetCheckResult(
         asset_key=asset,

@@ -1,7 +1,5 @@
 """`<model>/production_features`: a day of the feature log, live answers only, one row a request."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import dagster as dg

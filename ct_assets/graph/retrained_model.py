@@ -1,7 +1,5 @@
 """`<model>/retrained_model`: a candidate as of a day, trained, exported, registered. The partition is the as-of date."""
 
-from __future__ import annotations
-
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from ct_assets.graph.names import Names, daily_partitions
-from ct_assets.resources import LakeResource, RegistryResource, code_version
+from ct_assets.resources import Clock, LakeResource, RegistryResource, code_version
 from ct_assets.spec import ModelSpec
 
 __all__ = ["CANDIDATE", "retrained_model", "training_days_mapping"]
@@ -47,8 +45,8 @@ def retrained_model(spec: ModelSpec) -> dg.AssetsDefinition:
         metadata={"trainer": spec.training.trainer, "seed": spec.training.seed},
     )
     def _retrained_model(
-        context: dg.AssetExecutionContext, lake: LakeResource, registry: RegistryResource
-    ) -> dg.MaterializeResult[None]:
+        context: dg.AssetExecutionContext, lake: LakeResource, registry: RegistryResource, clock: Clock
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
         from ct_assets.ledger import Entry
         from ct_assets.training import NotTrainable, retrain
 
@@ -69,12 +67,11 @@ def retrained_model(spec: ModelSpec) -> dg.AssetsDefinition:
                     log=context.log.info,
                 )
         except NotTrainable as error:
-            now = _now(context)
-            ledger.append(Entry(at=now, model=spec.model, kind="training", action="refuse", reason=str(error), day=str(as_of)))
+            ledger.append(Entry(at=clock.now(), model=spec.model, kind="training", action="refuse", reason=str(error), day=str(as_of)))
             raise dg.Failure(description=str(error), allow_retries=False) from error
         ledger.append(
             Entry(
-                at=_now(context),
+                at=clock.now(),
                 model=spec.model,
                 kind="training",
                 action="train",
@@ -88,10 +85,6 @@ def retrained_model(spec: ModelSpec) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=_metadata(trained, reason))
 
     return _retrained_model
-
-
-def _now(context: dg.AssetExecutionContext) -> Any:
-    return context.resources.clock.now()
 
 
 def _metadata(trained: Any, reason: str) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def upper_rate(n: int, k: int) -> float:
         return 1.0
     rate, z2 = k / n, _Z99 * _Z99
     spread = _Z99 * sqrt(rate * (1 - rate) / n + z2 / (4 * n * n))
-    return min(1.0, (rate + z2 / (2 * n) + spread) / (1 + z2 / n))
+    return min(1.0, max(rate, (rate + z2 / (2 * n) + spread) / (1 + z2 / n)))  # rounding, at k = n
 
 
 def _alternatives(limit: float) -> list[float]:

@@ -1,0 +1,74 @@
+"""The state that every scenario starts from, built once and kept: months of history and a first champion."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from ct_assets.catalog import load_spec
+from ct_assets.demo.deployment import MODEL, Deployment, Timeline
+from ct_assets.embedded.processes import Processes
+from ct_assets.embedded.stack import start_champion, start_envoy
+
+__all__ = ["HistoryFailed", "ready_base"]
+
+PACKAGE = Path(__file__).parent.parent
+KEY = "key.txt"
+TIMEOUT_S = 600
+
+
+class HistoryFailed(RuntimeError):
+    """The history could not be built: carries the end of what it printed."""
+
+
+def ready_base(
+    base: Path, deployment: Deployment, timeline: Timeline, seed: int, tx_per_day: int, console: Console
+) -> None:
+    """Builds the base in the deployment's folder (MLflow stores absolute paths) and copies it to `base`.
+
+    Does nothing where `base` is of the same day, seed, size and code.
+    """
+    key = _key(timeline, seed, tx_per_day)
+    if (base / KEY).exists() and (base / KEY).read_text() == key:
+        return
+    shutil.rmtree(deployment.folder, ignore_errors=True)
+    deployment.write(trainer=None)
+    with Processes(deployment.logs) as processes:
+        start_champion(processes, MODEL, deployment.ports, deployment.env())
+        start_envoy(processes, deployment.ports, deployment.routes, deployment.env())
+        _build(deployment, timeline, seed, tx_per_day, console)
+    (deployment.folder / KEY).write_text(key)
+    shutil.rmtree(base, ignore_errors=True)
+    shutil.copytree(deployment.folder, base)
+
+
+def _build(deployment: Deployment, timeline: Timeline, seed: int, tx_per_day: int, console: Console) -> None:
+    command = [sys.executable, "-m", "ct_assets.demo.history", "--live", timeline.live.isoformat()]
+    command += ["--seed", str(seed), "--tx-per-day", str(tx_per_day)]
+    log = deployment.logs / "history.log"
+    with log.open("w") as errors, subprocess.Popen(
+        command, env=deployment.env(), stdout=subprocess.PIPE, stderr=errors, text=True
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                console.print(f"  {line.strip()}", highlight=False)
+            code = process.wait(TIMEOUT_S)
+        except BaseException:
+            process.kill()
+            raise
+    if code != 0:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
+        raise HistoryFailed(f"building the history ended with status {code}; the end of {log}:\n{tail}")
+
+
+def _key(timeline: Timeline, seed: int, tx_per_day: int) -> str:
+    """Changes with anything that the base is made of."""
+    digest = hashlib.sha256(f"{timeline.live}|{seed}|{tx_per_day}|{load_spec(MODEL).model_dump_json()}".encode())
+    for source in sorted(PACKAGE.rglob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
