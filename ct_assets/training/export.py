@@ -74,18 +74,16 @@ def plain_attributes() -> Iterator[None]:
     """While open, skl2onnx hands plain Python numbers to onnx; afterwards nothing is changed."""
     from skl2onnx.common import _container
 
-    original = _container.make_attribute
+    original = _container.make_node
 
-    def make_attribute(key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(value, list | tuple):
-            value = [_plain(item) for item in value]
-        return original(key, value, *args, **kwargs)
+    def make_node(*args: Any, **attributes: Any) -> Any:
+        return original(*args, **{name: _plain(value) for name, value in attributes.items()})
 
-    _container.make_attribute = make_attribute
+    _container.make_node = make_node
     try:
         yield
     finally:
-        _container.make_attribute = original
+        _container.make_node = original
 
 
 def score_only(graph: onnx.ModelProto) -> onnx.ModelProto:
@@ -108,7 +106,9 @@ def _steps(estimator: Any) -> list[Any]:
     return [step for _, step in estimator.steps] if hasattr(estimator, "steps") else [estimator]
 
 
-def _plain(item: Any) -> Any:
-    if isinstance(item, bool | np.bool_ | np.integer):
-        return int(item)
-    return float(item) if isinstance(item, np.floating) else item
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool | np.bool_ | np.integer):
+        return int(value)
+    return float(value) if isinstance(value, np.floating) else value

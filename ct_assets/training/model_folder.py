@@ -31,7 +31,7 @@ def write_model_folder(folder: Path, spec: ModelSpec, graph: onnx.ModelProto, go
     if spec.numerical:
         inputs.append(TensorSpec(np.dtype(np.float32), (-1, len(spec.numerical)), "numerical"))
     if spec.categorical:
-        inputs.append(TensorSpec(np.dtype(np.str_), (-1, len(spec.categorical)), "categorical"))
+        inputs.append(TensorSpec(np.dtype(np.object_), (-1, len(spec.categorical)), "categorical"))
     mlflow.onnx.save_model(
         graph,
         str(folder),

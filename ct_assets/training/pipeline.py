@@ -40,7 +40,7 @@ def fit_pipeline(
     """Fits `model` behind a transformer of each kind of column (`categorical` gets the categories it must know)."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     numbers, texts = len(spec.numerical), len(spec.categorical)
     # Columns by position: in the graph they come as two nameless matrices.

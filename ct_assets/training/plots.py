@@ -37,5 +37,6 @@ def _groups(labels: np.ndarray, scores: np.ndarray, count: int = 10) -> list[np.
     rows would show nine groups of chance and one that holds everything."""
     order = np.argsort(scores, kind="stable")
     before = np.cumsum(labels[order]) - labels[order]
-    group = before * min(count, int(labels.sum())) // labels.sum()
+    count = min(count, int(labels.sum()))
+    group = np.minimum(before * count // labels.sum(), count - 1)  # negatives above the last positive join its group
     return [order[group == g] for g in np.unique(group)]
