@@ -35,7 +35,7 @@ class _Scale:
 
     def height(self, value: float) -> float:
         if self.method in ("psi", "share"):
-            return value / self.threshold if self.threshold else value
+            return value / self.threshold
         # p-values: 1 lies at the bottom, and each step up is so many powers of ten
         return math.log(max(value, 1e-300)) / math.log(self.threshold)
 

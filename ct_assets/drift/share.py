@@ -31,24 +31,23 @@ def judge_share(drift: DriftSpec, verdicts: Mapping[str, Sequence[RuleVerdict]],
     if orphans:
         outcome = Outcome.DATA_FAULT
         reason = "; ".join(verdicts[f][0].reason for f in orphans) + f"; {reason}"
-    elif drifted and share >= limit:
+    elif share >= limit:
         outcome = Outcome.DRIFT
-    elif (len(drifted) + len(open_) + len(faulty)) / total >= limit and (open_ or faulty):
+    elif (len(drifted) + len(open_) + len(faulty)) / total >= limit:
         outcome = Outcome.INCONCLUSIVE
         reason += f", and {len(open_) + len(faulty)} could not be judged" + _named([*open_, *faulty])
     else:
         outcome = Outcome.PASS
     judged = total - len(open_) - len(faulty)
     bare = len(crossed) / total
-    alarm = bool(crossed) and bare >= limit
     return RuleVerdict(
         check=DRIFTED_SHARE,
         feature=None,
         method="share",
         value=bare if judged else None,
         threshold=limit,
-        contract=Outcome.DRIFT if alarm else outcome,
-        guard=(bool(drifted) and share >= limit) if drift.guard and judged else None,
+        contract=Outcome.DRIFT if bare >= limit else outcome,
+        guard=share >= limit if drift.guard and judged else None,
         effect=share if drift.guard and judged else None,
         outcome=outcome,
         reason=reason,

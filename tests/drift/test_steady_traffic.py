@@ -1,0 +1,78 @@
+"""The promise of the guard, on the traffic of the demo: no false alarm in 280 quiet days, no missed day of a drift."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from ct_assets.catalog import load_spec
+from ct_assets.demo import ENTITY, FEATURES, FraudTraffic, Regime, generate
+from ct_assets.drift import DriftVerdict, Outcome, Reference, check_names, judge
+from ct_assets.spec import ModelSpec
+
+FIRST, HISTORY, WATCHED, PER_DAY = date(2024, 1, 1), 90, 14, 1500
+CHANGE = FIRST + timedelta(days=HISTORY)
+SEEDS = range(20)
+SPEC: ModelSpec = load_spec("fraud_detector").model_copy(update={"features": dict(FEATURES), "entity": ENTITY})
+
+
+def fortnight(seed: int, regime: Regime = Regime.NONE, new_category: bool = False) -> Iterator[DriftVerdict]:
+    """14 days judged against a sample of the 90 before; `p_fraud` stands for the scores of a perfect model."""
+    frame = generate(
+        FraudTraffic(
+            first_day=FIRST,
+            days=HISTORY + WATCHED,
+            seed=seed,
+            tx_per_day=PER_DAY,
+            regime=regime,
+            drift_from=CHANGE,
+            new_category_from=CHANGE if new_category else None,
+        )
+    )
+    before = frame.head(HISTORY * PER_DAY)
+    sample = np.sort(np.random.default_rng(seed).choice(len(before), SPEC.drift.reference_rows, replace=False))
+    scores = before.tail(3 * PER_DAY)["p_fraud"].to_numpy()
+    reference = Reference(before.select(*FEATURES)[sample].to_arrow(), scores, "1", False, "sample of 90 days")
+    live = frame.select(*FEATURES, pl.col("p_fraud").alias("prediction"), pl.lit("1").alias("model_version"))
+    for n in range(HISTORY, HISTORY + WATCHED):
+        day = FIRST + timedelta(days=n)
+        rows: pa.Table = live.slice(n * PER_DAY, PER_DAY).to_arrow()
+        evaluated_at = datetime(2024, 8, 1, tzinfo=UTC)
+        yield judge(SPEC, day=day, current=rows, reference=reference, fingerprint="f", evaluated_at=evaluated_at)
+
+
+def test_no_day_of_twenty_quiet_fortnights_is_red_where_the_bare_contract_alarms_again_and_again() -> None:
+    verdicts = [verdict for seed in SEEDS for verdict in fortnight(seed)]
+    bare = Counter(r.check for v in verdicts for r in v.rules if r.contract is Outcome.DRIFT)
+    assert len(verdicts) == 280
+    assert {(v.day, v.reason) for v in verdicts if v.outcome is not Outcome.PASS} == set()
+    assert 14 <= bare["chisquare_merchant_category"] <= 60  # one day in ten or so
+    assert all(tuple(r.check for r in v.rules) == check_names(SPEC) for v in verdicts)
+
+
+@pytest.mark.parametrize("regime", [Regime.COVARIATE, Regime.CONCEPT])
+@pytest.mark.parametrize("seed", [3, 42])
+def test_a_drift_is_red_on_every_day(regime: Regime, seed: int) -> None:
+    assert [verdict.outcome for verdict in fortnight(seed, regime)] == [Outcome.DRIFT] * WATCHED
+
+
+@pytest.mark.parametrize("seed", [3, 42])
+def test_a_broken_upstream_is_a_data_fault_on_every_day_and_never_drift(seed: int) -> None:
+    assert [verdict.outcome for verdict in fortnight(seed, Regime.BROKEN)] == [Outcome.DATA_FAULT] * WATCHED
+
+
+@pytest.mark.parametrize("seed", [3, 42])
+def test_a_category_that_nobody_used_before_is_red_on_every_day(seed: int) -> None:
+    red = [
+        rule.outcome
+        for verdict in fortnight(seed, new_category=True)
+        for rule in verdict.rules
+        if rule.check == "chisquare_merchant_category"
+    ]
+    assert red == [Outcome.DRIFT] * WATCHED
