@@ -174,11 +174,12 @@ def _head(
     spec: ModelSpec, current: pa.Table, reference: Reference, verdict: DriftVerdict | None, notes: Sequence[str]
 ) -> str:
     told = f"<b>{escape(verdict.outcome.upper())}</b> &mdash; {escape(verdict.reason)}" if verdict else ""
-    day = f", {verdict.window_start} to {verdict.window_end}" if verdict else ""
+    day = f", {verdict.day}" if verdict else ""
+    bare = "Evidently judges by the bare thresholds; an alarm counts where the guard agrees. " if spec.drift.guard else ""
     listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return (
         f'<section style="{_STYLE}"><h2 style="margin:0">{escape(spec.model)}{day}</h2>'
         f"<p>{told}</p>"
         f"<p>{current.num_rows:,} rows against {reference.features.num_rows:,}: {escape(reference.description)}. "
-        f"First the rules of the contract, then the features that moved most.</p><ul>{listed}</ul></section>"
+        f"First the rules of the contract, then the features that moved most. {bare}</p><ul>{listed}</ul></section>"
     )
