@@ -24,6 +24,7 @@ class Scorer:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # a failed run raises; it need not be printed as well
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the cores are shared with serving
         self.numerical = numerical
         self.categorical = categorical
         self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

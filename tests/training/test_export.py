@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import helper
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ct_assets.registry import BundleError
@@ -40,11 +39,20 @@ def _boosted() -> HistGradientBoostingClassifier:
     return HistGradientBoostingClassifier(max_iter=2).fit(np.arange(100.0).reshape(-1, 1), np.arange(100) > 50)
 
 
-def test_no_boolean_goes_into_a_list_of_integers() -> None:
-    """protobuf 6 warns of it, protobuf 7 refuses it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)
-        SklearnModel(_boosted(), 1, 0).to_onnx()
+def test_no_numpy_number_and_no_boolean_goes_into_an_attribute_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """protobuf 6 warns of a boolean among integers, protobuf 7 refuses it."""
+    from skl2onnx.common import _container
+
+    seen: set[type] = set()
+
+    def make_node(*args, **attributes):
+        seen.update(type(item) for value in attributes.values() if isinstance(value, list) for item in value)
+        return helper.make_node(*args, **attributes)
+
+    monkeypatch.setattr(_container, "make_node", make_node)
+    SklearnModel(_boosted(), 1, 0).to_onnx()
+    assert int in seen
+    assert seen <= {int, float, str, bytes}
 
 
 def test_skl2onnx_is_left_as_it_was_even_after_an_error() -> None:
