@@ -117,7 +117,7 @@ def verdict(spec: ModelSpec, current: pa.Table, reference: Reference) -> DriftVe
     return judge(spec, day=day, current=current, reference=reference, fingerprint="f", evaluated_at=at)
 
 
-def tests_on(page: str) -> dict[str, str]:
+def shown_states(page: str) -> dict[str, str]:
     """Column -> state of its test, as Evidently wrote it into the page."""
     return dict(re.findall(r'"title": "Value drift for (\w+): [^"]*", "description": "[^"]*", "state": "(\w+)"', page))
 
@@ -130,7 +130,7 @@ def test_the_page_shows_every_rule_with_its_test_and_what_moved_most(
     assert page.count("<section") == 1
     assert "1,500 rows against 8,000: sample of version 3" in page
     assert "<b>DRIFT</b>" in page
-    assert tests_on(page) == {"amount": "fail", "category": "success", "hour": "success", "age": "success"}
+    assert shown_states(page) == {"amount": "fail", "category": "success", "hour": "success", "age": "success"}
 
 
 def test_the_page_shows_the_verdicts_own_numbers(spec: ModelSpec, traffic: Traffic, reference: Reference) -> None:
@@ -154,7 +154,7 @@ def test_columns_that_evidently_cannot_take_are_named_and_cost_no_other(
     page = html_report(spec, broken, reference).decode()
     assert "&#x27;age&#x27; is not shown: column &#x27;age&#x27; is missing." in page
     assert "&#x27;hour&#x27; is not shown: the window holds no value of it." in page
-    assert tests_on(page).keys() == {"amount", "category"}
+    assert shown_states(page).keys() == {"amount", "category"}
 
 
 def test_a_column_that_makes_evidently_raise_is_left_out_and_told(
@@ -165,7 +165,7 @@ def test_a_column_that_makes_evidently_raise_is_left_out_and_told(
     current = traffic(600, 5).set_column(0, "amount", pa.array(ids[:600]))
     page = html_report(spec, current, odd).decode()
     assert "psi_amount is not shown: Evidently says &#x27;Too many bins" in page
-    assert tests_on(page).keys() == {"category", "hour", "age"}
+    assert shown_states(page).keys() == {"category", "hour", "age"}
 
 
 def test_infinities_are_left_out_and_told(spec: ModelSpec, traffic: Traffic, reference: Reference) -> None:
