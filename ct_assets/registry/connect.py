@@ -9,6 +9,7 @@ own default is `./mlruns` of whatever directory a process happens to run in.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +17,10 @@ from typing import Any
 
 from ct_assets.registry.version import RegistryError
 
-__all__ = ["connect", "sqlite_file"]
+__all__ = ["connect", "mlflow_exception", "sqlite_file"]
 
 _SQLITE = "sqlite:///"
+_importing = threading.Lock()
 
 
 def sqlite_file(tracking_uri: str) -> Path | None:
@@ -38,14 +40,29 @@ def sqlite_file(tracking_uri: str) -> Path | None:
     return Path(path).absolute()
 
 
+def mlflow_exception() -> Any:
+    """MLflow's exception type, with mlflow imported whole: call this before anything else of it is imported.
+
+    Its modules import each other in circles: two threads that import it at once (sensor ticks of one code
+    server) find half a module, and the process never recovers. So one imports and the others wait.
+    """
+    with _importing:
+        # Read when mlflow is imported. It reports usage to its makers otherwise.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        # Seven retries of a dead server take minutes, in which serving would not even say that it is dead.
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        import mlflow.artifacts
+        import mlflow.tracking
+        from mlflow.exceptions import MlflowException
+
+    return MlflowException
+
+
 def connect(tracking_uri: str) -> Any:
     """An `MlflowClient` on the store, whose schema and folder exist afterwards."""
-    # Read when mlflow is imported. It reports usage to its makers otherwise.
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    # Seven retries of a dead server take minutes, in which serving would not even say that it is dead.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    mlflow_exception()
     from mlflow.tracking import MlflowClient
 
     file = sqlite_file(tracking_uri)

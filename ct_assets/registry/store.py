@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ct_assets.registry.bundle import BundleError, read_bundle
-from ct_assets.registry.connect import connect, sqlite_file
+from ct_assets.registry.connect import connect, mlflow_exception, sqlite_file
 from ct_assets.registry.version import ONNX_SHA256, RegistryError, UnknownVersion, Version
 
 __all__ = ["Registry"]
@@ -46,7 +46,7 @@ class Registry:
 
         About 2 ms on SQLite: cheap enough to be asked every second. A store that cannot be reached raises RegistryError.
         """
-        from mlflow.exceptions import MlflowException
+        MlflowException = mlflow_exception()  # noqa: N806
 
         try:
             return _version(self.client.get_model_version_by_alias(self.name, alias))
@@ -57,7 +57,7 @@ class Registry:
 
     def get(self, version: str) -> Version:
         """One version; raises UnknownVersion."""
-        from mlflow.exceptions import MlflowException
+        MlflowException = mlflow_exception()  # noqa: N806
 
         try:
             return _version(self.client.get_model_version(self.name, version))
@@ -106,7 +106,7 @@ class Registry:
 
         `source`: where the bundle folder lies, e.g. `runs:/<run_id>/model`; `model_id`: MLflow's logged model, if any.
         """
-        from mlflow.exceptions import MlflowException
+        MlflowException = mlflow_exception()  # noqa: N806
 
         try:
             self.client.create_registered_model(self.name)
@@ -145,7 +145,7 @@ class Registry:
 
     def experiment(self) -> str:
         """The id of this model's MLflow experiment (same name), made on first use."""
-        from mlflow.exceptions import MlflowException
+        MlflowException = mlflow_exception()  # noqa: N806
 
         found = self.client.get_experiment_by_name(self.name)
         if found is not None:
@@ -159,8 +159,8 @@ class Registry:
             return str(self.client.get_experiment_by_name(self.name).experiment_id)
 
     def _fetch(self, version: Version, folder: str) -> Path:
+        MlflowException = mlflow_exception()  # noqa: N806
         from mlflow.artifacts import download_artifacts
-        from mlflow.exceptions import MlflowException
 
         uri = self.client.get_model_version_download_uri(self.name, version.version)
         try:
