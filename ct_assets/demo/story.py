@@ -27,9 +27,10 @@ from ct_assets.ledger import Entry
 
 __all__ = ["Played", "Story"]
 
-LIVE_PER_S = 60.0  # a trickle: enough for the canary's minimum requests within its bake time
+LIVE_PER_S = 120.0  # a trickle: the canary's 10 % must reach its minimum of requests within seconds
 LOOP_S = 240.0  # from the last replayed request to the end of the story
 DAY = timedelta(days=1)
+WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 
 
 @dataclass
@@ -99,8 +100,9 @@ class Story:
 
     def _start_dagster(self) -> None:
         host, port = "127.0.0.1", str(self._at.dagster_port)
-        command = [str(Path(sys.executable).with_name("dagster")), "dev", "-m", "ct_assets.definitions", "-h", host, "-p", port]
-        self._processes.start("dagster", command, self._at.env())
+        dagster = str(Path(sys.executable).with_name("dagster"))
+        command = [dagster, "dev", "-w", str(WORKSPACE), "-h", host, "-p", port]
+        self._processes.start("dagster", command, self._at.env(), cwd=self._at.dagster_home)
 
     async def _replay(self, first: date, last: date) -> None:
         """Day by day: the day's requests, then the labels that became known on it."""

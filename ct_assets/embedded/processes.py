@@ -28,6 +28,7 @@ class ProcessDied(RuntimeError):
 class _Command:
     line: tuple[str, ...]
     env: dict[str, str]
+    cwd: Path | None
 
 
 class Processes:
@@ -50,8 +51,8 @@ class Processes:
         """How often each process was started again."""
         return dict(self._restarts)
 
-    def start(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> None:
-        self._commands[name] = _Command(tuple(command), dict(env))
+    def start(self, name: str, command: Sequence[str], env: Mapping[str, str], *, cwd: Path | None = None) -> None:
+        self._commands[name] = _Command(tuple(command), dict(env), cwd)
         self._launch(name)
 
     def keep_alive(self) -> list[str]:
@@ -115,6 +116,7 @@ class Processes:
             self._running[name] = subprocess.Popen(
                 command.line,
                 env=command.env,
+                cwd=command.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
