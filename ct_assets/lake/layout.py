@@ -1,18 +1,27 @@
 """Keys of the lake: where each kind of object lies, and which day a key belongs to.
 
-    features/<model>/YYYY/MM/DD/HH/<name>.parquet   feature log, hour of the event (UTC)
-    labels/<model>/YYYY/MM/DD/HH/<name>.parquet     label log, hour of the label (UTC)
-    production/<model>/YYYY-MM-DD.parquet           one day of the feature log, deduplicated
-    drift/<model>/YYYY-MM-DD/verdict.json           the day's verdict; report.html beside it
-    references/<model>/<run id>/...                 reference sample and holdout scores of a model version
-    ledger/<model>/...                              decisions
+features/<model>/YYYY/MM/DD/HH/<name>.parquet   feature log, hour of the event (UTC)
+labels/<model>/YYYY/MM/DD/HH/<name>.parquet     label log, hour of the label (UTC)
+production/<model>/YYYY-MM-DD.parquet           one day of the feature log, deduplicated
+drift/<model>/YYYY-MM-DD/verdict.json           the day's verdict; report.html beside it
+references/<model>/<run id>/...                 reference sample and holdout scores of a model version
+ledger/<model>/...                              decisions
 """
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-__all__ = ["day_of", "day_prefix", "hour_prefix", "log_prefix", "production_key", "reference_key", "report_key", "verdict_key"]
+__all__ = [
+    "day_of",
+    "day_prefix",
+    "hour_prefix",
+    "log_prefix",
+    "production_key",
+    "reference_key",
+    "report_key",
+    "verdict_key",
+]
 
 
 def log_prefix(log: str, model: str) -> str:

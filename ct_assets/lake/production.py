@@ -72,7 +72,7 @@ def compacted_fingerprint(lake: Lake, model: str, day: date) -> str | None:
     if body is None:
         return None
     metadata = pq.read_schema(io.BytesIO(body)).metadata or {}
-    return metadata.get(FINGERPRINT, b"").decode()
+    return bytes(metadata.get(FINGERPRINT, b"")).decode()
 
 
 def first_by(table: pa.Table, column: str) -> pa.Table:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlparse
 
 import obstore
 import pyarrow as pa
@@ -31,20 +30,27 @@ class Object:
 class Lake:
     """Objects by key. Every write is whole or not at all; `create` never overwrites."""
 
-    def __init__(self, url: str, **options: str) -> None:
-        """`url`: `file:///folder` (made if absent) or `s3://bucket/prefix`; `options` go to obstore (endpoint, keys)."""
+    def __init__(self, url: str) -> None:
+        """`url`: `file:///folder` (made if absent) or `s3://bucket/prefix`.
+
+        S3 takes its endpoint and keys from the environment, as every AWS client does: `AWS_ACCESS_KEY_ID`,
+        `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, and `AWS_ENDPOINT_URL` (with `AWS_ALLOW_HTTP=true` for http).
+        """
         self.url = url
-        parsed = urlparse(url)
         self._store: ObjectStore
-        if parsed.scheme == "file":
-            self._store = LocalStore(Path(parsed.path), mkdir=True)
-        elif parsed.scheme == "s3":
-            self._store = from_url(url, **options)  # type: ignore[arg-type]
+        # The path as it stands, not parsed as an address: a folder's name may hold '#', '?' and '%'.
+        if url.startswith("file:///"):
+            self._store = LocalStore(Path(url.removeprefix("file://")), mkdir=True)
+        elif url.startswith("s3://"):
+            self._store = from_url(url)
         else:
-            raise ValueError(f"CT_LAKE_URL '{url}': a lake is file:///folder or s3://bucket/prefix")
+            raise ValueError(
+                f"CT_LAKE_URL '{url}': a lake is file:///folder (a whole path) or s3://bucket/prefix"
+            )
 
     @property
     def store(self) -> ObjectStore:
+        """For readers that take an obstore store themselves."""
         return self._store
 
     def put(self, key: str, body: bytes) -> None:
@@ -67,15 +73,18 @@ class Lake:
             return None
 
     def list(self, prefix: str) -> Iterator[Object]:
+        """Every object under a folder-like `prefix`, in no order; none where there is no such prefix."""
         for batch in obstore.list(self._store, prefix=prefix):
             for meta in batch:
                 yield Object(meta["path"], meta["size"], meta["last_modified"])
 
-    def read_table(self, key: str, columns: list[str] | None = None) -> pa.Table | None:
+    def read_table(self, key: str, columns: Sequence[str] | None = None) -> pa.Table | None:
+        """A Parquet object as it is, or None where there is none."""
         body = self.get(key)
-        return None if body is None else pq.read_table(io.BytesIO(body), columns=columns)
+        return None if body is None else pq.read_table(io.BytesIO(body), columns=columns and [*columns])
 
     def put_table(self, key: str, table: pa.Table) -> None:
+        """Writes or replaces a table as Parquet."""
         self.put(key, to_parquet(table))
 
 

@@ -36,12 +36,12 @@ def read_days(lake: Lake, spec: ModelSpec, days: Iterable[date]) -> pa.Table:
 def read_labels(lake: Lake, model: str, *, first: date, as_of: date) -> pa.Table:
     """The newest label of each request, of those with a label time from `first` to the end of `as_of`."""
     keys = [
-        item.key
-        for day in days_between(first, as_of)
-        for item in lake.list(day_prefix("labels", model, day))
+        item.key for day in days_between(first, as_of) for item in lake.list(day_prefix("labels", model, day))
     ]
     labels = read_objects(lake, sorted(keys), LABEL_LOG)
-    visible = labels.filter(pc.less(labels["label_time"], pa.scalar(day_end(as_of), LABEL_LOG.field("label_time").type)))
+    visible = labels.filter(
+        pc.less(labels["label_time"], pa.scalar(day_end(as_of), LABEL_LOG.field("label_time").type))
+    )
     newest = visible.sort_by([("label_time", "descending"), ("received_at", "descending")])
     return first_by(newest, "request_id")
 
