@@ -17,9 +17,16 @@ Model = Annotated[str, typer.Argument(help="A folder under ct_assets/defs, e.g. 
 
 @app.command()
 def demo(
-    scenario: Annotated[list[str] | None, typer.Option(help="steady, bad-model or drift; may be given several times. Default: all.")] = None,
-    keep: Annotated[bool, typer.Option(help="Leave the last scenario running, to be looked at, until Ctrl-C.")] = False,
-    fresh: Annotated[bool, typer.Option(help="Build the history anew, even if a fitting one is kept.")] = False,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(help="steady, bad-model or drift; may be given several times. Default: all."),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option(help="Leave the last scenario running, to be looked at, until Ctrl-C.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option(help="Build the history anew, even if a fitting one is kept.")
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the traffic generator.")] = 42,
     scale: Annotated[int, typer.Option(min=300, help="Transactions a day.")] = 1_500,
 ) -> None:
@@ -55,7 +62,9 @@ def serve(model: Model) -> None:
 @app.command()
 def retrain(
     model: Model,
-    as_of: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="As-of day; default: the newest due day.")] = None,
+    as_of: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="As-of day; default: the newest due day.")
+    ] = None,
 ) -> None:
     """Trains a candidate and puts it before the gate now, whatever the drift monitor says."""
     from ct_assets.calendar import Rules, newest_due_day
@@ -83,7 +92,13 @@ def history(model: Model) -> None:
     spec = load_spec(model, overlay=settings.overlay)
     table = Table("at (UTC)", "day", "version", "decision", "why", title=f"{spec.model}: decisions")
     for entry in Ledger(Lake(settings.lake)).read(spec.model):
-        table.add_row(f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.day or "", entry.version or "", f"{entry.kind}: {entry.action}", entry.reason)
+        table.add_row(
+            f"{entry.at:%Y-%m-%d %H:%M:%S}",
+            entry.day or "",
+            entry.version or "",
+            f"{entry.kind}: {entry.action}",
+            entry.reason,
+        )
     Console().print(table)
 
 
@@ -104,5 +119,3 @@ def main() -> None:
     except SpecError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
-
-

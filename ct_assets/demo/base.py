@@ -51,9 +51,12 @@ def _build(deployment: Deployment, timeline: Timeline, seed: int, tx_per_day: in
     command = [sys.executable, "-m", "ct_assets.demo.history", "--live", timeline.live.isoformat()]
     command += ["--seed", str(seed), "--tx-per-day", str(tx_per_day)]
     log = deployment.logs / "history.log"
-    with log.open("w") as errors, subprocess.Popen(
-        command, env=deployment.env(), stdout=subprocess.PIPE, stderr=errors, text=True
-    ) as process:
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(
+            command, env=deployment.env(), stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
         try:
             for line in process.stdout or ():
                 console.print(f"  {line.strip()}", highlight=False)
@@ -68,7 +71,9 @@ def _build(deployment: Deployment, timeline: Timeline, seed: int, tx_per_day: in
 
 def _key(timeline: Timeline, seed: int, tx_per_day: int) -> str:
     """Changes with anything that the base is made of."""
-    digest = hashlib.sha256(f"{timeline.live}|{seed}|{tx_per_day}|{load_spec(MODEL).model_dump_json()}".encode())
+    digest = hashlib.sha256(
+        f"{timeline.live}|{seed}|{tx_per_day}|{load_spec(MODEL).model_dump_json()}".encode()
+    )
     for source in sorted(PACKAGE.rglob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()

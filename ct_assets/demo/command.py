@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -38,12 +38,15 @@ class Demo:
         self._tx_per_day = tx_per_day
         self._timeline = Timeline(newest_due_day(datetime.now(UTC), Rules.of(spec.calendar)))
         training = spec.training
-        first = self._timeline.first_history_day(training.window_days, training.holdout_days, spec.label_delay_days)
+        first = self._timeline.first_history_day(
+            training.window_days, training.holdout_days, spec.label_delay_days
+        )
         self._deployment = Deployment.on_free_ports(self._folder / "run", first)
 
     def run(self, names: list[str], *, keep: bool, fresh: bool) -> bool:
         """Whether every expectation came true. With `keep`, the last deployment runs on until Ctrl-C."""
-        began, found = time.monotonic(), []
+        began = time.monotonic()
+        found: list[ScenarioVerdict] = []
         base = self._folder / "history"
         if fresh:
             shutil.rmtree(base, ignore_errors=True)
@@ -51,7 +54,9 @@ class Demo:
             ready_base(base, self._deployment, self._timeline, self._seed, self._tx_per_day, self._console)
         for name in names:
             stay = self._stay if keep and name == names[-1] else None
-            found.append(self._play(SCENARIOS[name], base, lambda so_far: self._report([*found, so_far], began), stay))
+            found.append(
+                self._play(SCENARIOS[name], base, lambda so_far: self._report([*found, so_far], began), stay)
+            )
         return all(scenario.ok for scenario in found)
 
     def _play(
@@ -70,7 +75,13 @@ class Demo:
         processes = Processes(deployment.logs)
         with processes:
             story = Story(
-                scenario, deployment, self._timeline, processes, self._console, seed=self._seed, tx_per_day=self._tx_per_day
+                scenario,
+                deployment,
+                self._timeline,
+                processes,
+                self._console,
+                seed=self._seed,
+                tx_per_day=self._tx_per_day,
             )
             played = story.play()
             verdict = find(story, played, deployment, Registry(deployment.tracking_uri, "fraud-detector"))
@@ -89,7 +100,9 @@ class Demo:
         write(verdict, path)
         show(verdict, self._console)
         report = self._folder / scenarios[-1].name / "report.html"
-        self._console.print(f"verdict        {path}\ndrift report   file://{report}", highlight=False, soft_wrap=True)
+        self._console.print(
+            f"verdict        {path}\ndrift report   file://{report}", highlight=False, soft_wrap=True
+        )
 
     def _stay(self, processes: Processes) -> None:
         """Keeps everything running, to be looked at."""
@@ -119,7 +132,7 @@ class Demo:
             shutil.copy(report, target)
 
     @contextlib.contextmanager
-    def _told(self, what: str):  # type: ignore[no-untyped-def]
+    def _told(self, what: str) -> Iterator[None]:
         began = time.monotonic()
         with self._console.status(what):
             yield
@@ -132,4 +145,6 @@ def _and_gone(verdict: ScenarioVerdict, processes: Processes) -> ScenarioVerdict
 
     left = processes.left
     gone = Expectation("every process is gone", not left, f"still there: {left}")
-    return msgspec.structs.replace(verdict, expectations=[*verdict.expectations, gone], ok=verdict.ok and gone.ok)
+    return msgspec.structs.replace(
+        verdict, expectations=[*verdict.expectations, gone], ok=verdict.ok and gone.ok
+    )

@@ -69,7 +69,11 @@ class Deployment:
     def env(self) -> dict[str, str]:
         """The environment of every process of this deployment."""
         return {
-            **{key: value for key, value in os.environ.items() if not key.startswith(("CT_", "DAGSTER_", "MLFLOW_"))},
+            **{
+                key: value
+                for key, value in os.environ.items()
+                if not key.startswith(("CT_", "DAGSTER_", "MLFLOW_"))
+            },
             "CT_HOME": str(self.folder),
             "CT_OVERLAY": str(self.overlay_file),
             "CT_LAKE_URL": f"file://{self.folder / 'lake'}",

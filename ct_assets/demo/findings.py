@@ -87,7 +87,9 @@ def _facts(story: Story, deployment: Deployment, registry: Registry) -> _Facts:
 def _always(played: Played, story: Story) -> list[Expectation]:
     answers = played.answers
     return [
-        Expectation("the loop ended as told", played.ended == story.scenario.ends_with, f"it ended: {played.ended}"),
+        Expectation(
+            "the loop ended as told", played.ended == story.scenario.ends_with, f"it ended: {played.ended}"
+        ),
         Expectation(
             "no request of a user failed",
             answers.failed == 0 and answers.served > 0,
@@ -98,9 +100,17 @@ def _always(played: Played, story: Story) -> list[Expectation]:
 
 def _held(facts: _Facts, played: Played, red: list[str], auc: Auc, story: Story) -> list[Expectation]:
     return [
-        Expectation("all 14 days judged, none red", (facts.judged_days, facts.red_days) == (14, 0), f"{facts.judged_days} judged, {facts.red_days} red"),
+        Expectation(
+            "all 14 days judged, none red",
+            (facts.judged_days, facts.red_days) == (14, 0),
+            f"{facts.judged_days} judged, {facts.red_days} red",
+        ),
         Expectation("nothing retrained", facts.retrainings == 0, f"{facts.retrainings} retrainings"),
-        Expectation("the champion stays", facts.champion == facts.served == FIRST, f"alias {facts.champion}, served {facts.served}"),
+        Expectation(
+            "the champion stays",
+            facts.champion == facts.served == FIRST,
+            f"alias {facts.champion}, served {facts.served}",
+        ),
     ]
 
 
@@ -109,7 +119,11 @@ def _retrained(facts: _Facts, red: list[str], story: Story) -> list[Expectation]
     return [
         Expectation("the live day is red", bool(red), "no check said drift"),
         Expectation("retrained once", facts.retrainings == 1, f"{facts.retrainings} retrainings"),
-        Expectation("the candidate passed the gate", gate is not None and gate.action == "promote", gate.reason if gate else "no gate"),
+        Expectation(
+            "the candidate passed the gate",
+            gate is not None and gate.action == "promote",
+            gate.reason if gate else "no gate",
+        ),
         Expectation("alias challenger is clear", facts.challenger is None, f"it names {facts.challenger}"),
     ]
 
@@ -119,9 +133,17 @@ def _promoted(facts: _Facts, played: Played, red: list[str], auc: Auc, story: St
     better = auc.new_version is not None and auc.new_version > auc.old_champion
     return [
         *_retrained(facts, red, story),
-        Expectation("every stage passed", stages == [stage.name for stage in facts.route.plan], f"passed: {stages}"),
-        Expectation("the new version is champion, and served", facts.champion == facts.served == "2", f"alias {facts.champion}, served {facts.served}"),
-        Expectation("it is better on the newest week", better, f"{auc.new_version} against {auc.old_champion}"),
+        Expectation(
+            "every stage passed", stages == [stage.name for stage in facts.route.plan], f"passed: {stages}"
+        ),
+        Expectation(
+            "the new version is champion, and served",
+            facts.champion == facts.served == "2",
+            f"alias {facts.champion}, served {facts.served}",
+        ),
+        Expectation(
+            "it is better on the newest week", better, f"{auc.new_version} against {auc.old_champion}"
+        ),
     ]
 
 
@@ -130,8 +152,16 @@ def _rolled_back(facts: _Facts, played: Played, red: list[str], auc: Auc, story:
     return [
         *_retrained(facts, red, story),
         Expectation("the challenger's failures were seen", failures > 0, "none was counted"),
-        Expectation("the champion stays", facts.champion == facts.served == FIRST, f"alias {facts.champion}, served {facts.served}"),
-        Expectation("all traffic is on the champion", facts.route.weight == 0, f"{facts.route.weight} % on the challenger"),
+        Expectation(
+            "the champion stays",
+            facts.champion == facts.served == FIRST,
+            f"alias {facts.champion}, served {facts.served}",
+        ),
+        Expectation(
+            "all traffic is on the champion",
+            facts.route.weight == 0,
+            f"{facts.route.weight} % on the challenger",
+        ),
     ]
 
 
@@ -157,9 +187,7 @@ def _step(record: StepRecord) -> Step:
 
 def _auc(story: Story, registry: Registry) -> Auc:
     live = story.timeline.live
-    week = story.rows.filter(
-        pl.col("event_time").dt.date().is_between(live - timedelta(days=6), live)
-    )
+    week = story.rows.filter(pl.col("event_time").dt.date().is_between(live - timedelta(days=6), live))
     newest = registry.versions()[0].version
     return Auc(
         rows=week.height,
@@ -182,5 +210,3 @@ def _score(registry: Registry, version: str, rows: pl.DataFrame) -> float | None
         except (Fail, InvalidArgument, RuntimeException):
             return None
     return roc_auc(rows["is_fraud"].to_numpy(), scores)
-
-

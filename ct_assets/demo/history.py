@@ -81,8 +81,11 @@ def _train(spec: ModelSpec, first: date, as_of: date) -> None:
 
     names, location = Names(spec.model), defs()
     with dg.DagsterInstance.get() as instance:
+
         def run(job: str, **options: Any) -> None:
-            location.resolve_job_def(job).execute_in_process(instance=instance, raise_on_error=True, **options)
+            location.resolve_job_def(job).execute_in_process(
+                instance=instance, raise_on_error=True, **options
+            )
 
         _say("closing the days of the history")
         features = dg.AssetSelection.assets(names.key("production_features"))

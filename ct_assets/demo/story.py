@@ -63,7 +63,9 @@ class Story:
         self._at = deployment
         self._processes = processes
         self._console = console
-        self.rows = rows_of(scenario, timeline, first_day=deployment.first_day, seed=seed, tx_per_day=tx_per_day)
+        self.rows = rows_of(
+            scenario, timeline, first_day=deployment.first_day, seed=seed, tx_per_day=tx_per_day
+        )
         self._client = TrafficClient(
             f"{deployment.router_url}/predict",
             feedback_url=f"{deployment.router_url}/feedback",
@@ -113,7 +115,9 @@ class Story:
             day = first
             while day <= last:
                 self._processes.keep_alive()
-                await self._client.replay(_on_days(rows, "event_time", day, day), lambda n: progress.advance(bar, n))
+                await self._client.replay(
+                    _on_days(rows, "event_time", day, day), lambda n: progress.advance(bar, n)
+                )
                 await self._client.feedback(_on_days(self.rows, "label_time", day, day))
                 day += DAY
 
@@ -144,7 +148,11 @@ class Story:
             return "promoted" if rollout.action == "promote" else "rolled_back"
         decision = self.watch.last("trigger")
         judged = self.watch.verdicts([self.timeline.live])
-        last_word = decision is not None and decision.action in ("hold", "wait") and decision.day == str(self.timeline.live)
+        last_word = (
+            decision is not None
+            and decision.action in ("hold", "wait")
+            and decision.day == str(self.timeline.live)
+        )
         if judged and last_word and decision is not None and "no drift" in decision.reason:
             return "held"
         gate = self.watch.last("gate", "reject")
@@ -158,10 +166,15 @@ class Story:
     def _tell(self, entry: Entry) -> None:
         if entry.kind != "drift" or entry.day == str(self.timeline.live):
             day = f" {entry.day}" if entry.day else ""
-            self._console.print(f"  [dim]{entry.at:%H:%M:%S}[/] [bold]{entry.kind}{day}: {entry.action}[/] {entry.reason}", highlight=False)
+            self._console.print(
+                f"  [dim]{entry.at:%H:%M:%S}[/] [bold]{entry.kind}{day}: {entry.action}[/] {entry.reason}",
+                highlight=False,
+            )
 
 
-def rows_of(scenario: Scenario, timeline: Timeline, *, first_day: date, seed: int, tx_per_day: int) -> pl.DataFrame:
+def rows_of(
+    scenario: Scenario, timeline: Timeline, *, first_day: date, seed: int, tx_per_day: int
+) -> pl.DataFrame:
     """Every transaction of the scenario: the history, the two weeks, and two more days for live traffic after them."""
     return generate(
         FraudTraffic(
@@ -200,7 +213,9 @@ def _stages(entries: list[Entry], began: datetime) -> dict[str, float]:
 class _Stage:
     """Times a block into a dict."""
 
-    def __init__(self, into: dict[str, float], name: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, into: dict[str, float], name: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._into, self._name, self._clock = into, name, clock
 
     def __enter__(self) -> None:

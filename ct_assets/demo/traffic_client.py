@@ -41,7 +41,9 @@ class Answers:
 class TrafficClient:
     """Sends rows of a transactions frame to the router, as the users of the model would."""
 
-    def __init__(self, url: str, *, feedback_url: str, entity: str, features: Sequence[str], label: str) -> None:
+    def __init__(
+        self, url: str, *, feedback_url: str, entity: str, features: Sequence[str], label: str
+    ) -> None:
         self.answers = Answers()
         self._url = url
         self._feedback_url = feedback_url
@@ -78,7 +80,9 @@ class TrafficClient:
         async with self._session() as session:
             for start in range(0, len(labels), FEEDBACK_ROWS):
                 part = labels[start : start + FEEDBACK_ROWS]
-                async with session.post(self._feedback_url, data=msgspec.json.encode(part), headers=_JSON) as answer:
+                async with session.post(
+                    self._feedback_url, data=msgspec.json.encode(part), headers=_JSON
+                ) as answer:
                     if answer.status >= 300:
                         self.answers.fail(f"feedback: {answer.status} {(await answer.text())[:200]}")
                     else:
@@ -95,7 +99,9 @@ class TrafficClient:
             }
             yield entity, msgspec.json.encode(body)
 
-    async def _worker(self, session: aiohttp.ClientSession, bodies: Any, on_progress: Callable[[int], None]) -> None:
+    async def _worker(
+        self, session: aiohttp.ClientSession, bodies: Any, on_progress: Callable[[int], None]
+    ) -> None:
         for entity, body in bodies:
             await self._send(session, entity, body)
             on_progress(1)

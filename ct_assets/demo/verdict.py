@@ -5,6 +5,7 @@ A number that was not computed is null in the file and a dash on the screen.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -94,18 +95,21 @@ def show(verdict: Verdict, console: Console) -> None:
     table.add_column("")
     for scenario in verdict.scenarios:
         table.add_column(f"{scenario.name}\n{'[green]ok' if scenario.ok else '[red]NOT OK'}", overflow="fold")
-    rows = {
+    rows: dict[str, Callable[[ScenarioVerdict], str]] = {
         "red checks, live day": lambda s: ", ".join(s.drifted) or "none",
         "decision": lambda s: s.trigger,
         "gate": lambda s: s.gate or "-",
         "rollout": lambda s: s.rollout or "-",
         "steps": lambda s: "\n".join(map(_step, s.steps)) or "-",
-        "requests": lambda s: f"{s.requests.served:,} served, {s.requests.failed} failed\n{s.requests.labels:,} labels",
+        "requests": lambda s: (
+            f"{s.requests.served:,} served, {s.requests.failed} failed\n{s.requests.labels:,} labels"
+        ),
         "challenger's failures, unseen by users": lambda s: str(s.requests.challenger_failures_hidden),
         "AUC, newest week": lambda s: _auc(s.auc),
         "seconds": lambda s: "\n".join(f"{name} {seconds:.0f}" for name, seconds in s.seconds.items()),
         "expected": lambda s: "\n".join(
-            f"{'[green]✓' if e.ok else '[red]✗'}[/] {e.name}{'' if e.ok else f': {e.detail}'}" for e in s.expectations
+            f"{'[green]✓' if e.ok else '[red]✗'}[/] {e.name}{'' if e.ok else f': {e.detail}'}"
+            for e in s.expectations
         ),
     }
     for name, text in rows.items():

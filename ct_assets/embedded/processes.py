@@ -51,7 +51,9 @@ class Processes:
         """How often each process was started again."""
         return dict(self._restarts)
 
-    def start(self, name: str, command: Sequence[str], env: Mapping[str, str], *, cwd: Path | None = None) -> None:
+    def start(
+        self, name: str, command: Sequence[str], env: Mapping[str, str], *, cwd: Path | None = None
+    ) -> None:
         self._commands[name] = _Command(tuple(command), dict(env), cwd)
         self._launch(name)
 
@@ -63,7 +65,9 @@ class Processes:
             if process.poll() is None:
                 continue
             if self._restarts[name] >= RESTARTS:
-                raise ProcessDied(f"{name} ended with status {process.returncode} again; its log ends:\n{self._tail(name)}")
+                raise ProcessDied(
+                    f"{name} ended with status {process.returncode} again; its log ends:\n{self._tail(name)}"
+                )
             self._restarts[name] += 1
             _signal(process.pid, signal.SIGKILL)  # what is left of its group holds ports and locks
             self._launch(name)
