@@ -133,7 +133,7 @@ class RouteState(msgspec.Struct, frozen=True, kw_only=True):
     mark: Counters | None = None
     """Raw counters up to which `seen` has counted."""
     seen: Seen = Seen()
-    """Evidence of the present stage."""
+    """Evidence of the present stage, and of the time between it and the one before."""
     history: tuple[StepRecord, ...] = ()
     reason: str = ""
     """Why it was rolled back."""

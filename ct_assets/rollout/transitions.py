@@ -51,11 +51,11 @@ def taken_by(state: RouteState, owner: str, now: float) -> RouteState:
 
 
 def entered(state: RouteState, now: float) -> RouteState:
-    """The next stage begins. `mark` stays, so what happened between two stages counts in the later one."""
+    """The next stage begins. What was counted since the last one passed counts in this one."""
     stage = state.stage
     return replace(
         state, step=len(state.history), weight=stage.weight, mirror_percent=stage.mirror_percent,
-        since=now, taken=None, seen=Seen(), beat=now,
+        since=now, taken=None, beat=now,
     )
 
 
@@ -81,7 +81,7 @@ def counted(state: RouteState, counters: Counters) -> RouteState | None:
 def passed(state: RouteState, decision: RolloutDecision, limit: float, now: float) -> RouteState:
     """The present stage is passed; its weights stay until the next is entered."""
     record = _record(state, decision, limit, now, passed=True)
-    return replace(state, history=(*state.history, record), since=now, taken=None, beat=now)
+    return replace(state, history=(*state.history, record), seen=Seen(), since=now, taken=None, beat=now)
 
 
 def failed(state: RouteState, decision: RolloutDecision, limit: float, now: float) -> RouteState:

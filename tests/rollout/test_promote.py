@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from ct_assets.rollout import Phase, RolloutError, ServingBehind, begin, promote, rollback, run_stage, stages
+from ct_assets.rollout import (
+    Phase,
+    RolloutError,
+    ServingBehind,
+    Superseded,
+    begin,
+    promote,
+    rollback,
+    run_stage,
+    stages,
+)
 
 
 def ready_to_promote(world: Any) -> Any:
@@ -69,6 +79,33 @@ def test_an_alias_that_moved_in_the_last_second_rolls_back_instead(world: Any) -
     assert ending.phase is Phase.ROLLED_BACK
     assert world.registry.aliases == {"champion": "5"}
     assert ending.reason == "alias champion moved from v6 to v5 during the rollout"
+
+
+def test_an_owner_replaced_in_the_last_moment_does_not_move_the_alias(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ctx = ready_to_promote(world)
+    move = world.registry.set_alias
+
+    def stolen(alias: str, version: str) -> None:
+        move(alias, version)
+        begin(world.context("by-hand"), "7", "6", force=True)
+
+    monkeypatch.setattr(world.registry, "set_alias", stolen)
+    with pytest.raises(Superseded):
+        promote(ctx)
+    assert world.registry.aliases["champion"] == "6"
+
+
+def test_a_newer_challenger_keeps_its_alias_when_the_older_is_promoted(world: Any) -> None:
+    ctx = ready_to_promote(world)
+    world.weather.champion_follows = False
+
+    def newer() -> None:
+        world.registry.aliases["challenger"] = "8"
+        world.weather.champion_follows = True
+
+    world.at_sleep = newer
+    assert promote(ctx).champion == "7"
+    assert world.registry.aliases["challenger"] == "8"
 
 
 def test_what_is_promoted_stays_promoted(world: Any) -> None:

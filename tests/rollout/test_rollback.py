@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ct_assets.rollout import Phase, RolloutError, begin, rollback, run_stage
+from ct_assets.rollout import Phase, RolloutError, Superseded, begin, rollback, run_stage
 
 
 def test_rollback_moves_the_route_before_the_alias(world: Any) -> None:
@@ -47,6 +47,32 @@ def test_a_dead_router_does_not_keep_the_alias_for_ever(world: Any) -> None:
     begun = world.clock
     assert rollback(ctx, "by hand").phase is Phase.ROLLED_BACK
     assert 10 <= world.clock - begun <= 12
+
+
+def test_a_champion_that_a_person_named_stays_champion(world: Any) -> None:
+    """Only a promotion of this rollout is undone; an alias set by hand is not this rollout's."""
+    ctx = world.context("run-1")
+    begin(ctx, "7", "6")
+    world.registry.aliases["champion"] = "7"
+    rollback(ctx, "alias champion moved")
+    assert world.registry.aliases == {"champion": "7"}
+
+
+def test_an_owner_replaced_while_it_waits_for_the_router_moves_no_alias(world: Any) -> None:
+    ctx = world.context("run-1")
+    begin(ctx, "7", "6")
+    run_stage("shadow", ctx)
+    world.weather.taking = False
+
+    def stolen() -> None:
+        world.at_sleep = lambda: None
+        world.weather.taking = True
+        begin(world.context("run-2"), "7", "6", force=True)
+
+    world.at_sleep = stolen
+    with pytest.raises(Superseded):
+        rollback(ctx, "by hand")
+    assert world.registry.aliases["challenger"] == "7"
 
 
 def test_without_a_rollout_there_is_nothing_to_roll_back(world: Any) -> None:

@@ -78,8 +78,10 @@ def test_a_killed_owner_s_bake_time_and_evidence_go_on(world: Any, killed: type[
     entered, seen = world.state.since, world.router.raw["challenger"][0]
     world.sleep(31)
     begin(world.context("run-2"), "7", "6")
+    resumed = world.clock
     result = run_stage("canary_10", world.context("run-2"))
     assert result.ok
+    assert world.clock <= resumed + 1, "baked for 34 of 5 s: nothing is left to wait for"
     assert result.record is not None
     assert result.record.started == entered
     assert result.record.seen.challenger.n >= seen + 31 * 10, "what nobody watched counts too"
@@ -95,6 +97,41 @@ def test_the_evidence_of_before_a_router_restart_stays(world: Any) -> None:
     result = run_stage("canary_10", ctx)
     assert result.record is not None
     assert result.record.seen.challenger.n >= 60 > world.router.raw["challenger"][0]
+
+
+def test_a_beat_saves_the_evidence_from_the_death_of_owner_and_router_together(
+    world: Any, killed: type[BaseException]
+) -> None:
+    world.spec = RolloutSpec(bake_s=45, min_requests=1, deadline_s=100)
+    ctx = started(world)
+    run_stage("shadow", ctx)
+    ends = world.clock + 25
+
+    def die() -> None:
+        if world.clock >= ends:
+            raise killed
+
+    world.at_sleep = die
+    with pytest.raises(killed):
+        run_stage("canary_10", ctx)
+    world.at_sleep = lambda: None
+    world.router.restart()
+    world.weather.rps = 0
+    world.sleep(31)
+    begin(world.context("run-2"), "7", "6")
+    result = run_stage("canary_10", world.context("run-2"))
+    assert result.record is not None
+    assert 190 <= result.record.seen.challenger.n <= 250, "25 s at 10 a second, of which the last beat saw 20"
+
+
+def test_what_happens_between_two_stages_is_judged_in_the_later_one(world: Any) -> None:
+    ctx = started(world)
+    run_stage("shadow", ctx)
+    assert run_stage("canary_10", ctx).ok
+    world.weather.challenger_rate = 0.3
+    world.sleep(20)
+    world.weather.challenger_rate = 0.0
+    assert not run_stage("canary_50", ctx).ok
 
 
 @pytest.mark.parametrize("lack", [{"metrics": False}, {"taking": False}, {"challenger_serves": False}, {"rps": 0}])
