@@ -57,8 +57,8 @@ class Deployment:
             "rollout": {
                 "bake_s": 5,
                 "deadline_s": 120,
-                "min_requests": 100,
-                "shadow": {"requests": 400},
+                "min_requests": 50,
+                "shadow": {"requests": 300},
                 "envoy_admin_url": f"http://{HOST}:{self.ports.admin}",
             },
         }

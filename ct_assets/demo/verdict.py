@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import shorten
 
 import msgspec
 from rich.console import Console
@@ -97,7 +98,7 @@ def show(verdict: Verdict, console: Console) -> None:
         table.add_column(f"{scenario.name}\n{'[green]ok' if scenario.ok else '[red]NOT OK'}", overflow="fold")
     rows: dict[str, Callable[[ScenarioVerdict], str]] = {
         "red checks, live day": lambda s: ", ".join(s.drifted) or "none",
-        "decision": lambda s: s.trigger,
+        "decision": lambda s: shorten(s.trigger, 150, placeholder=" ..."),
         "gate": lambda s: s.gate or "-",
         "rollout": lambda s: s.rollout or "-",
         "steps": lambda s: "\n".join(map(_step, s.steps)) or "-",
