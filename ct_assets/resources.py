@@ -37,6 +37,8 @@ class LakeResource(dg.ConfigurableResource[None]):
     """The object store with logs, days, verdicts and ledger."""
 
     url: str
+    browse_url: str = ""
+    """Where a browser finds the lake's objects, if `url` is no such place (`file://` links are dead in a web page)."""
 
     def open(self) -> Lake:
         return Lake(self.url)
@@ -46,7 +48,7 @@ class LakeResource(dg.ConfigurableResource[None]):
 
     def location(self, key: str) -> str:
         """Where a person finds an object: a URL to click on."""
-        return f"{self.url.rstrip('/')}/{key}"
+        return f"{(self.browse_url or self.url).rstrip('/')}/{key}"
 
 
 class RegistryResource(dg.ConfigurableResource[None]):
@@ -79,7 +81,7 @@ def deployment_resources() -> dict[str, Any]:
     settings = Settings()
     return {
         "clock": Clock(fixed=os.environ.get("CT_CLOCK_FIXED", "")),
-        "lake": LakeResource(url=settings.lake),
+        "lake": LakeResource(url=settings.lake, browse_url=settings.reports_url),
         "registry": RegistryResource(tracking_uri=settings.mlflow),
         "router": RouterResource(folder=str(settings.routes)),
     }
