@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     router_dir: Path | None = None
     """Folder that Envoy watches for its routes; default: `<home>/router`."""
 
+    reports_url: str = ""
+    """Where a browser finds the objects of the lake, for links in the UI; default: the lake's own URL."""
+
     @cached_property
     def lake(self) -> str:
         return self.lake_url or f"file://{(self.home / 'lake').absolute()}"

@@ -108,7 +108,8 @@ class Demo:
         """Keeps everything running, to be looked at."""
         deployment = self._deployment
         self._console.print(
-            f"Dagster        http://{HOST}:{deployment.dagster_port}/asset-groups/\n"
+            f"Dagster        http://{HOST}:{deployment.dagster_port}/locations/ct_assets/asset-groups/fraud_detector/lineage\n"
+            f"drift report   {deployment.reports_url}/{report_key(MODEL, self._timeline.live)}\n"
             f"serving        {deployment.router_url}/docs\n"
             f"MLflow         MLFLOW_TRACKING_URI={deployment.tracking_uri} mlflow ui\n"
             "[bold]Ctrl-C ends everything.[/]",
@@ -122,12 +123,12 @@ class Demo:
 
     def _keep_results(self, scenario: Scenario) -> None:
         """Copies what people look at out of the folder that the next scenario overwrites."""
-        target, source = self._folder / scenario.name, self._deployment.folder
+        target = self._folder / scenario.name
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True)
         shutil.copytree(self._deployment.logs, target / "logs")
         shutil.copy(self._deployment.overlay_file, target)
-        report = source / "lake" / report_key(MODEL, self._timeline.live)
+        report = self._deployment.lake / report_key(MODEL, self._timeline.live)
         if report.exists():
             shutil.copy(report, target)
 

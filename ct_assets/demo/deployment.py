@@ -30,12 +30,14 @@ class Deployment:
     folder: Path
     ports: Ports
     dagster_port: int
+    reports_port: int
     first_day: date
     """First day with rows; the first partition."""
 
     @classmethod
     def on_free_ports(cls, folder: Path, first_day: date) -> Deployment:
-        return cls(folder, free_ports(), free_ports().router, first_day)
+        dagster, reports, *others = free_ports(7)
+        return cls(folder, Ports(*others), dagster, reports, first_day)
 
     def write(self, *, trainer: str | None) -> None:
         """Writes overlay and instance file."""
@@ -76,7 +78,8 @@ class Deployment:
             },
             "CT_HOME": str(self.folder),
             "CT_OVERLAY": str(self.overlay_file),
-            "CT_LAKE_URL": f"file://{self.folder / 'lake'}",
+            "CT_LAKE_URL": f"file://{self.lake}",
+            "CT_REPORTS_URL": self.reports_url,
             "MLFLOW_TRACKING_URI": self.tracking_uri,
             "CT_ROUTER_DIR": str(self.folder / "router"),
             "DAGSTER_HOME": str(self.dagster_home),
@@ -84,6 +87,14 @@ class Deployment:
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "PYTHONUNBUFFERED": "1",
         }
+
+    @property
+    def lake(self) -> Path:
+        return self.folder / "lake"
+
+    @property
+    def reports_url(self) -> str:
+        return f"http://{HOST}:{self.reports_port}"
 
     @property
     def tracking_uri(self) -> str:

@@ -21,7 +21,7 @@ from ct_assets.demo.scenarios import Scenario
 from ct_assets.demo.traffic_client import Answers, TrafficClient
 from ct_assets.demo.watch import Watch
 from ct_assets.embedded.processes import Processes
-from ct_assets.embedded.stack import answers, start_stack, wait_until
+from ct_assets.embedded.stack import answers, start_reports, start_stack, wait_until
 from ct_assets.lake.store import Lake
 from ct_assets.ledger import Entry
 
@@ -73,7 +73,7 @@ class Story:
             features=list(FEATURES),
             label="is_fraud",
         )
-        self.watch = Watch(Lake(f"file://{deployment.folder / 'lake'}"), MODEL, datetime.now(UTC))
+        self.watch = Watch(Lake(f"file://{deployment.lake}"), MODEL, datetime.now(UTC))
         self._seconds: dict[str, float] = {}
 
     def play(self) -> Played:
@@ -92,7 +92,9 @@ class Story:
         return Played(self._client.answers, ended, self._seconds, self._processes.restarts)
 
     def _start_serving(self) -> None:
-        start_stack(self._processes, MODEL, self._at.ports, self._at.routes, self._at.env())
+        env = self._at.env()
+        start_reports(self._processes, self._at.lake, self._at.reports_port, env)
+        start_stack(self._processes, MODEL, self._at.ports, self._at.routes, env)
         wait_until(
             "champion ready behind Envoy",
             lambda: answers(f"{self._at.router_url}/readyz"),

@@ -29,13 +29,13 @@ class Ports:
         return [port for port in astuple(self) if _listening(port)]
 
 
-def free_ports() -> Ports:
-    """Ports that nobody listens on."""
+def free_ports(count: int) -> list[int]:
+    """Different ports that nobody listens on."""
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in astuple(Ports())]
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for item in sockets:
             item.bind((HOST, 0))
-        return Ports(*(item.getsockname()[1] for item in sockets))
+        return [int(item.getsockname()[1]) for item in sockets]
 
 
 def _listening(port: int) -> bool:

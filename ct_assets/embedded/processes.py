@@ -1,27 +1,36 @@
-"""Child processes that are kept alive, and that all end with their parent, however it ends."""
+"""Child processes that are kept alive, and that all end with their parent, however it ends.
+
+Three things see to that: `stop` asks, then kills; what it ends is found by a mark in the environment, not by
+parents or groups; and a guard process does the same when there is no parent left to call `stop`.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import subprocess
+import sys
+import threading
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+from ct_assets.embedded.guard import GRACE_S
+from ct_assets.embedded.marked import MARK, end_marked
 
 __all__ = ["ProcessDied", "Processes"]
 
-GRACE_S = 20.0  # serving writes its log out and dagster ends its runs within this
 RESTARTS = 3
+WITHIN_S = 300.0
+"""One that dies more than RESTARTS times within this will not recover by itself."""
+TAIL_LINES = 15
 
 
 class ProcessDied(RuntimeError):
-    """A process keeps dying: names it and the tail of its log."""
+    """A process cannot be started, or keeps dying: names it, its status, its log and the end of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +45,14 @@ class Processes:
 
     def __init__(self, log_folder: Path) -> None:
         self._logs = log_folder
+        self._mark = uuid.uuid4().hex
+        self._guard: subprocess.Popen[bytes] | None = None
         self._commands: dict[str, _Command] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._began: dict[str, int] = {}
+        """Where the log of the running one begins, in bytes."""
+        self._deaths: defaultdict[str, list[float]] = defaultdict(list)
         self._restarts: Counter[str] = Counter()
-        # Descendants, noted while they lived: after a kill -9 of their parent nothing leads to them any more,
-        # and psutil tells a pid that was given to somebody else from the process that it knew.
-        self._seen: set[psutil.Process] = set()
         self.left: list[str] = []
         """What still ran after `stop`: nothing, unless the kernel holds on to it."""
         log_folder.mkdir(parents=True, exist_ok=True)
@@ -54,24 +65,22 @@ class Processes:
     def start(
         self, name: str, command: Sequence[str], env: Mapping[str, str], *, cwd: Path | None = None
     ) -> None:
+        """Starts `command` with exactly `env`, output into `<log folder>/<name>.log`; raises ProcessDied."""
         self._commands[name] = _Command(tuple(command), dict(env), cwd)
         self._launch(name)
 
     def keep_alive(self) -> list[str]:
-        """Starts what has died again and returns the names; raises ProcessDied for one that died too often."""
-        died = []
-        for name, process in list(self._running.items()):
-            self._note(process)
-            if process.poll() is None:
-                continue
-            if self._restarts[name] >= RESTARTS:
-                raise ProcessDied(
-                    f"{name} ended with status {process.returncode} again; its log ends:\n{self._tail(name)}"
-                )
+        """Starts what has died again and returns the names; raises ProcessDied for one that dies too often."""
+        died = [name for name, process in self._running.items() if process.poll() is not None]
+        for name in died:
+            now = time.monotonic()
+            recent = self._deaths[name] = [at for at in self._deaths[name] if now - at < WITHIN_S]
+            if len(recent) == RESTARTS:
+                raise ProcessDied(self._obituary(name))
+            recent.append(now)
+            end_marked(f"{self._mark}/{name}", grace_s=0)  # what is left of it holds ports and locks
             self._restarts[name] += 1
-            _signal(process.pid, signal.SIGKILL)  # what is left of its group holds ports and locks
             self._launch(name)
-            died.append(name)
         return died
 
     def pid(self, name: str) -> int:
@@ -80,33 +89,16 @@ class Processes:
     def stop(self) -> None:
         """Ends everything that was started, and everything that those started: asked first, then killed.
 
-        A second Ctrl-C meanwhile is ignored: it would leave orphans.
+        A second Ctrl-C or SIGTERM meanwhile is ignored: it would leave the rest running.
         """
-        heeded = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            self._stop()
-        finally:
-            signal.signal(signal.SIGINT, heeded)
-
-    def _stop(self) -> None:
-        for process in self._running.values():
-            self._note(process)
-        for process in self._running.values():
-            _signal(process.pid, signal.SIGTERM)
-        deadline = time.monotonic() + GRACE_S
-        for process in self._running.values():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(max(0.1, deadline - time.monotonic()))
-            _signal(process.pid, signal.SIGKILL)
-            process.wait()
-        self._running.clear()
-        _, alive = psutil.wait_procs(list(self._seen), timeout=1)
-        for child in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                child.kill()
-        _, left = psutil.wait_procs(alive, timeout=2)
-        self.left = [repr(child) for child in left]
-        self._seen.clear()
+        with _unstoppable():
+            self.left = end_marked(self._mark, grace_s=GRACE_S)
+            for process in self._running.values():
+                process.poll()  # fetches the status: no zombie stays
+            self._running.clear()
+            if self._guard is not None:
+                self._guard.communicate()  # closes the pipe that it waits on
+                self._guard = None
 
     def __enter__(self) -> Processes:
         return self
@@ -115,28 +107,58 @@ class Processes:
         self.stop()
 
     def _launch(self, name: str) -> None:
-        command = self._commands[name]
-        with (self._logs / f"{name}.log").open("ab") as log:
-            self._running[name] = subprocess.Popen(
-                command.line,
-                env=command.env,
-                cwd=command.cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
+        if self._guard is None:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-m", "ct_assets.embedded.guard", self._mark],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
+        command = self._commands[name]
+        with self._log(name).open("ab") as log:
+            self._began[name] = log.tell()
+            try:
+                self._running[name] = subprocess.Popen(
+                    command.line,
+                    env={**command.env, MARK: f"{self._mark}/{name}"},
+                    cwd=command.cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise ProcessDied(f"{name} cannot be started: {error}") from error
 
-    def _note(self, process: subprocess.Popen[bytes]) -> None:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            self._seen.update(psutil.Process(process.pid).children(recursive=True))
+    def _log(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
 
-    def _tail(self, name: str, lines: int = 15) -> str:
-        text = (self._logs / f"{name}.log").read_text(errors="replace")
-        return "\n".join(text.splitlines()[-lines:])
+    def _obituary(self, name: str) -> str:
+        with self._log(name).open("rb") as log:
+            log.seek(self._began[name])  # an earlier run's last words would mislead
+            tail = log.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
+        said = "\n".join(["it ends:", *tail]) if tail else "it wrote nothing"
+        often = f"{RESTARTS + 1} times within {WITHIN_S:.0f} s"
+        return f"{name} died {often}, last {_how(self._running[name])}; its log is {self._log(name)}; {said}"
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
-    """To the whole group that the process leads."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
+def _how(process: subprocess.Popen[bytes]) -> str:
+    status = process.returncode
+    return f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+
+
+@contextlib.contextmanager
+def _unstoppable() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():  # no signal is handled here
+        yield
+        return
+    heeded = {
+        number: signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in heeded.items():
+            signal.signal(number, handler)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import astuple
+from typing import NoReturn
 from urllib.parse import urlparse
 
 from rich.console import Console
+from rich.markup import escape
 
 from ct_assets.catalog import SpecError, load_spec
 from ct_assets.embedded.ports import HOST, Ports
 from ct_assets.embedded.processes import Processes
-from ct_assets.embedded.stack import answers, start_stack
+from ct_assets.embedded.stack import readiness, start_stack
 from ct_assets.settings import Settings
 from ct_assets.spec import ModelSpec
 
@@ -24,38 +27,56 @@ def ports_of(spec: ModelSpec) -> Ports:
     champion = _port(spec.serving.champion_urls, "serving.champion_urls", usual.champion)
     challenger = _port(spec.serving.challenger_urls, "serving.challenger_urls", usual.challenger)
     admin = _port((spec.rollout.envoy_admin_url,), "rollout.envoy_admin_url", usual.admin)
-    return Ports(
-        router=champion + 80, champion=champion, challenger=challenger, shadow=challenger + 1, admin=admin
-    )
-
-
-def serve_until_interrupted(model: str, console: Console) -> None:
-    """Starts champion, challenger and Envoy, starts again what dies, and stops all at the end."""
-    settings = Settings()
-    ports = ports_of(load_spec(model, overlay=settings.overlay))
-    if taken := ports.taken():
+    ports = Ports(champion + 80, champion, challenger, shadow=challenger + 1, admin=admin)
+    if len(set(astuple(ports))) < len(astuple(ports)):
         raise SpecError(
-            f"ports {taken} of {model} are in use: end what listens there, or set other URLs in CT_OVERLAY"
+            f"{spec.model}: two parts would share a port ({ports}): the router takes the champion's + 80, shadow "
+            "traffic the challenger's + 1; set other URLs in CT_OVERLAY"
         )
-    with Processes(settings.home.absolute() / "logs") as processes:
-        start_stack(processes, model, ports, settings.routes / model, os.environ)
-        console.print(
-            f"{model}: requests http://{HOST}:{ports.router}/predict   docs http://{HOST}:{ports.router}/docs\n"
-            f"champion {ports.champion}, challenger {ports.challenger}, Envoy admin {ports.admin}; "
-            f"logs in {settings.home / 'logs'}. Ctrl-C ends all of them.",
-            highlight=False,
+    return ports
+
+
+def serve_until_interrupted(model: str, settings: Settings, console: Console) -> None:
+    """Starts champion, challenger and Envoy, starts again what dies, and stops all at the end.
+
+    Raises:
+        SpecError: where a port is taken, or an address of the spec is none of this machine.
+        ProcessDied: where one of the three keeps dying.
+    """
+    spec = load_spec(model, overlay=settings.overlay)
+    ports = ports_of(spec)
+    if taken := ports.taken():
+        listed = ", ".join(map(str, taken))
+        raise SpecError(
+            f"{model}: somebody listens on {HOST}, port {listed}: end that process, or set other URLs in CT_OVERLAY "
+            "(serving.champion_urls, serving.challenger_urls, rollout.envoy_admin_url)"
         )
-        ready = False
+    logs = settings.home.absolute() / "logs"
+    with Processes(logs) as processes:
         try:
-            while True:
-                for name in processes.keep_alive():
-                    console.print(f"[yellow]{name} died and was started again[/]")
-                if not ready and answers(f"http://{HOST}:{ports.champion}/readyz"):
-                    ready = True
-                    console.print("[green]a champion is served[/]")
-                time.sleep(1)
+            start_stack(processes, model, ports, settings.routes / model, os.environ)
+            console.print(
+                f"{model}: requests http://{HOST}:{ports.router}/predict, docs http://{HOST}:{ports.router}/docs\n"
+                f"champion {ports.champion}, challenger {ports.challenger} (shadow {ports.shadow}), "
+                f"Envoy admin {ports.admin}; logs in {logs}\nCtrl-C ends all of them",
+                highlight=False,
+                soft_wrap=True,
+            )
+            _tend(processes, f"http://{HOST}:{ports.champion}/readyz", console)
         except KeyboardInterrupt:
             console.print("stopping")
+
+
+def _tend(processes: Processes, readyz: str, console: Console) -> NoReturn:
+    said: tuple[bool, str] = (False, "")
+    while True:
+        for name in processes.keep_alive():
+            console.print(f"[yellow]{name} died and was started again[/]")
+        now = readiness(readyz)
+        if now != said and any(now):  # neither ready nor a reason: it is on its way
+            ready, detail = said = now
+            console.print("[green]a champion is served[/]" if ready else f"[yellow]{escape(detail)}[/]")
+        time.sleep(1)
 
 
 def _port(urls: tuple[str, ...], key: str, usual: int) -> int:

@@ -6,16 +6,35 @@ import json
 import sys
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
 from ct_assets.embedded.ports import HOST, Ports
 from ct_assets.embedded.processes import Processes
 from ct_assets.rollout.routers.envoy import EnvoyRouter
 from ct_assets.rollout.routers.envoy_process import Addresses, bootstrap
 
-__all__ = ["answers", "start_champion", "start_stack", "wait_until"]
+__all__ = [
+    "NotReady",
+    "answers",
+    "readiness",
+    "start_champion",
+    "start_envoy",
+    "start_reports",
+    "start_stack",
+    "wait_until",
+]
+
+TIMEOUT_S = 2.0
+_OPENER = build_opener(
+    ProxyHandler({})
+)  # a proxy of the environment knows nothing of this machine's loopback
+
+
+class NotReady(TimeoutError):
+    """Something did not come in time: names it."""
 
 
 def start_stack(processes: Processes, model: str, ports: Ports, routes: Path, env: Mapping[str, str]) -> None:
@@ -32,6 +51,12 @@ def start_champion(processes: Processes, model: str, ports: Ports, env: Mapping[
 
 def _serving(model: str, variant: str) -> list[str]:
     return [sys.executable, "-m", "serving", "--model", model, "--variant", variant]
+
+
+def start_reports(processes: Processes, lake: Path, port: int, env: Mapping[str, str]) -> None:
+    """Lets a browser on this machine read a lake that is a folder: pages do not follow links to files."""
+    options = ["--bind", HOST, "--directory", str(lake)]
+    processes.start("reports", [sys.executable, "-m", "http.server", str(port), *options], env)
 
 
 def start_envoy(processes: Processes, ports: Ports, routes: Path, env: Mapping[str, str]) -> None:
@@ -53,18 +78,33 @@ def start_envoy(processes: Processes, ports: Ports, routes: Path, env: Mapping[s
 
 def answers(url: str) -> bool:
     """Whether `url` answers 200 now."""
+    return readiness(url)[0]
+
+
+def readiness(url: str) -> tuple[bool, str]:
+    """Whether `url` answers 200 now, and the `detail` of its JSON answer; empty where there is none."""
     try:
-        with urllib.request.urlopen(url, timeout=2) as reply:
-            return bool(reply.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+        with _OPENER.open(url, timeout=TIMEOUT_S) as reply:
+            return True, _detail(reply.read())
+    except urllib.error.HTTPError as error:  # 503 says why
+        return False, _detail(error.read())
+    except (OSError, HTTPException):
+        return False, ""
 
 
 def wait_until(what: str, ready: Callable[[], bool], *, within_s: float, tend: Callable[[], object]) -> None:
-    """Polls `ready`, calling `tend` between looks (to keep processes alive); TimeoutError names what did not come."""
+    """Polls `ready`, calling `tend` between looks (to keep processes alive); NotReady names what did not come."""
     deadline = time.monotonic() + within_s
     while not ready():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not within {within_s:.0f} s")
+            raise NotReady(f"{what}: not within {within_s:.0f} s")
         tend()
         time.sleep(0.2)
+
+
+def _detail(body: bytes) -> str:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return ""
+    return str(answer.get("detail") or "") if isinstance(answer, dict) else ""
