@@ -28,7 +28,7 @@ from ct_assets.ledger import Entry
 __all__ = ["Played", "Story"]
 
 LIVE_PER_S = 60.0  # a trickle, that leaves the cores to the loop
-LOOP_S = 240.0  # from the last replayed request to the end of the story
+LOOP_S = 420.0  # from the last replayed request to the end of the story
 DAY = timedelta(days=1)
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 
