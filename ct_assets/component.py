@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import BaseModel
 
-from ct_assets.catalog import apply_overlay, read_overlay
+from ct_assets.catalog import load_spec
 from ct_assets.graph.model_graph import model_graph
 from ct_assets.settings import Settings
 from ct_assets.spec import ModelSpec
@@ -40,14 +40,12 @@ class ContinuousTraining(dg.Component):
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> ContinuousTraining:
-        """Puts the deployment's overlay over the file's attributes, so that one file serves every deployment."""
-        if not isinstance(attributes, ModelSpec):
-            raise TypeError("ContinuousTraining needs `attributes`: the model's spec, see ct_assets/spec.py")
-        overlay = read_overlay(Settings().overlay).get(attributes.model)
-        if not overlay:
-            return cls(attributes)
-        merged = apply_overlay(attributes.model_dump(exclude_unset=True), overlay)
-        return cls(ModelSpec.model_validate(merged))
+        """The spec of the component's folder under the deployment's overlay, read as serving and `ct` read it.
+
+        Dagster has validated `attributes` by then, and names file and line of what is wrong in `defs.yaml`. What
+        only the overlay breaks, or the folder's name, is a SpecError that says so.
+        """
+        return cls(load_spec(context.path.name, overlay=Settings().overlay, defs=context.path.parent))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         return model_graph(self.spec)

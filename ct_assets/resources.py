@@ -7,18 +7,16 @@ import subprocess
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
 from ct_assets.lake.store import Lake
 from ct_assets.ledger import Ledger
+from ct_assets.registry import Registry
+from ct_assets.rollout import EnvoyRouter
 from ct_assets.settings import Settings
 from ct_assets.spec import ModelSpec
-
-if TYPE_CHECKING:
-    from ct_assets.registry import Registry
-    from ct_assets.rollout.routers.envoy import EnvoyRouter
 
 __all__ = ["Clock", "LakeResource", "RegistryResource", "RouterResource", "deployment_resources"]
 
@@ -30,7 +28,13 @@ class Clock(dg.ConfigurableResource[None]):
     """ISO time with zone to stand still at (replay, tests); empty: the machine's time."""
 
     def now(self) -> datetime:
-        return datetime.fromisoformat(self.fixed).astimezone(UTC) if self.fixed else datetime.now(UTC)
+        """Aware, UTC; raises ValueError where `fixed` is no time, or one that means another instant elsewhere."""
+        if not self.fixed:
+            return datetime.now(UTC)
+        at = datetime.fromisoformat(self.fixed)
+        if at.tzinfo is None:
+            raise ValueError(f"CT_CLOCK_FIXED '{self.fixed}' has no zone: write it like 2024-05-03T06:00:00Z")
+        return at.astimezone(UTC)
 
 
 class LakeResource(dg.ConfigurableResource[None]):
@@ -57,8 +61,6 @@ class RegistryResource(dg.ConfigurableResource[None]):
     tracking_uri: str
 
     def of(self, spec: ModelSpec) -> Registry:
-        from ct_assets.registry import Registry
-
         return Registry(self.tracking_uri, spec.registered_model)
 
 
@@ -69,8 +71,6 @@ class RouterResource(dg.ConfigurableResource[None]):
     """Each model's routes lie in `<folder>/<model>/`."""
 
     def of(self, spec: ModelSpec) -> EnvoyRouter:
-        from ct_assets.rollout.routers.envoy import EnvoyRouter
-
         router = EnvoyRouter(Path(self.folder) / spec.model, spec.rollout.envoy_admin_url)
         router.initialise()
         return router
@@ -94,7 +94,9 @@ def code_version() -> str:
         return given
     command = ["git", "describe", "--always", "--dirty"]
     try:
-        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=False)
+        found = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return found.stdout.strip() or "unknown"

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from ct_assets.calendar import Slot, window_fingerprint
 from ct_assets.drift.judge import judge
 from ct_assets.drift.reference import Reference
+from ct_assets.drift.verdict import DriftVerdict
+from ct_assets.lake.days import day_slot
 from ct_assets.lake.layout import reference_key
-from ct_assets.lake.production import compacted_fingerprint
-from ct_assets.lake.store import Lake, fingerprint
+from ct_assets.lake.production import compact_day, compacted_fingerprint
+from ct_assets.lake.store import Lake
 from ct_assets.lake.window import days_between, read_days
+from ct_assets.registry import Version
 from ct_assets.spec import ModelSpec
+from ct_assets.training.reference import sample_rows
 from ct_assets.training.window import TrainingWindow
-
-if TYPE_CHECKING:
-    from ct_assets.drift.verdict import DriftVerdict
-    from ct_assets.registry import Version
 
 __all__ = ["JudgedDay", "Monitor"]
 
@@ -35,17 +34,19 @@ class JudgedDay:
 
 
 class Monitor:
-    """Drift of one model, day by day."""
+    """Drift of one model, day by day, with the version that is champion now (None before the first)."""
 
     def __init__(self, lake: Lake, spec: ModelSpec, champion: Version | None) -> None:
         self._lake = lake
         self._spec = spec
         self._champion = champion
         self._kept: Reference | None = None
+        self._days: dict[date, Slot] = {}
 
     def judge_day(self, day: date, *, evaluated_at: datetime) -> JudgedDay:
-        """The verdict over the trailing window that ends with `day`."""
+        """The verdict over the trailing window that ends with `day`; `evaluated_at` is aware."""
         days = days_between(day - timedelta(days=self._spec.drift.window_days - 1), day)
+        held = window_fingerprint([self._compacted(d) for d in days])
         current = read_days(self._lake, self._spec, days)
         reference = self.reference(day)
         verdict = judge(
@@ -53,7 +54,7 @@ class Monitor:
             day=day,
             current=current,
             reference=reference,
-            fingerprint=window_fingerprint([slot for d in days if (slot := self._compacted(d))]),
+            fingerprint=held,
             evaluated_at=evaluated_at,
         )
         return JudgedDay(verdict, current, reference)
@@ -74,7 +75,9 @@ class Monitor:
         return self._kept
 
     def _of_champion(self, champion: Version) -> Reference:
-        features = self._lake.read_table(reference_key(self._spec.model, champion.run_id, "reference.parquet"))
+        features = self._lake.read_table(
+            reference_key(self._spec.model, champion.run_id, "reference.parquet")
+        )
         scores = self._lake.read_table(reference_key(self._spec.model, champion.run_id, "scores.parquet"))
         return Reference(
             features=self._empty() if features is None else features,
@@ -93,30 +96,33 @@ class Monitor:
     def _hypothetical(self, day: date) -> Reference:
         window = TrainingWindow.of(self._spec, day)
         rows = read_days(self._lake, self._spec, days_between(window.train_start, window.train_end))
-        said = f"hypothetical: training window {window.train_start}..{window.train_end} of a model as of {day}"
+        said = (
+            f"hypothetical: training window {window.train_start}..{window.train_end} of a model as of {day}"
+        )
         return Reference(
-            _sample(rows.select(list(self._spec.features)), self._spec.drift.reference_rows, self._spec.training.seed),
+            sample_rows(
+                rows.select(list(self._spec.features)),
+                self._spec.drift.reference_rows,
+                seed=self._spec.training.seed,
+            ),
             scores=None,
             champion=None,
             hypothetical=True,
             description=said,
         )
 
-    def _compacted(self, day: date) -> Slot | None:
-        seen = compacted_fingerprint(self._lake, self._spec.model, day)
-        if seen is None or seen == fingerprint([]):
-            return None
-        return Slot(day=day, objects=1, last_write=None, fingerprint=seen)
+    def _compacted(self, day: date) -> Slot:
+        """What the log holds of a day, after seeing to it that just this is compacted.
+
+        The first days of a window may lie before the closer's look-back: nobody compacted them, or not since
+        rows came late, and the window would silently be short of them.
+        """
+        if day not in self._days:
+            slot = day_slot(self._lake, self._spec.model, day)
+            if slot.objects and compacted_fingerprint(self._lake, self._spec.model, day) != slot.fingerprint:
+                slot = replace(slot, fingerprint=compact_day(self._lake, self._spec, day).fingerprint)
+            self._days[day] = slot
+        return self._days[day]
 
     def _empty(self) -> pa.Table:
         return pa.table({name: pa.array([], pa.null()) for name in self._spec.features})
-
-
-def _sample(table: pa.Table, rows: int, seed: int) -> pa.Table:
-    """At most `rows` rows, drawn without replacement with `seed`, in the table's order."""
-    import numpy as np
-
-    if table.num_rows <= rows:
-        return table
-    drawn = np.random.default_rng(seed).choice(table.num_rows, rows, replace=False)
-    return table.take(np.sort(drawn))

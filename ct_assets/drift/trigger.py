@@ -52,10 +52,13 @@ class LabelSufficiency:
     needed_positives: int
     sufficient_from: date | None
     """First as-of day with enough of both, as far as the rows logged so far can tell; None: none in sight."""
+    lack: str = ""
+    """A class that the training window or the holdout is short of, in words; empty: none."""
 
     @property
     def sufficient(self) -> bool:
-        return self.rows_mature >= self.needed_rows and self.positives >= self.needed_positives
+        enough = self.rows_mature >= self.needed_rows and self.positives >= self.needed_positives
+        return enough and not self.lack
 
 
 Labels: TypeAlias = LabelSufficiency | Callable[[], LabelSufficiency | None] | None
@@ -193,10 +196,11 @@ def _labels_or_go(facts: Facts, judged: Judged, spec: ModelSpec) -> Trigger:
         )
     if not labels.sufficient:
         since = f"enough from the as-of day {labels.sufficient_from} on" if labels.sufficient_from else "no day with enough in sight"
+        lack = f" ({labels.lack})" if labels.lack else ""
         return Trigger(
             Action.WAIT,
-            f"drift on {judged.day}, but its training window holds {labels.rows_mature:,} mature rows with "
-            f"{labels.positives:,} positives, and {labels.needed_rows:,} with {labels.needed_positives:,} are needed: {since}",
+            f"drift on {judged.day}, but its training window holds {labels.rows_mature:,} mature rows with {labels.positives:,} "
+            f"positives, and {labels.needed_rows:,} with {labels.needed_positives:,} are needed{lack}: {since}",
             judged.day,
             judged.evaluation,
             labels.sufficient_from,

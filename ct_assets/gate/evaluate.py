@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 import pyarrow as pa
 
@@ -16,11 +18,27 @@ from ct_assets.spec import ModelSpec
 from ct_assets.training.score import score
 from ct_assets.training.window import TrainingWindow
 
-__all__ = ["apply_decision", "evaluate"]
+__all__ = ["Applied", "apply_decision", "evaluate"]
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of a decision."""
+
+    action: Literal["promote", "reject", "hold"]
+    """promote: it is challenger now; hold: it passed the rules, and no alias moved."""
+    reason: str
 
 
 def evaluate(
-    spec: ModelSpec, *, lake: Lake, registry: Registry, version: str, as_of: date, backfill: bool, work_dir: Path
+    spec: ModelSpec,
+    *,
+    lake: Lake,
+    registry: Registry,
+    version: str,
+    as_of: date,
+    backfill: bool,
+    work_dir: Path,
 ) -> GateDecision:
     """The gate's decision on `version`; nothing is changed by it.
 
@@ -44,11 +62,40 @@ def evaluate(
     )
 
 
-def apply_decision(registry: Registry, version: str, decision: GateDecision) -> None:
-    """Tags the version with the verdict and its reason; a pass puts alias `challenger` on it."""
-    registry.tag(version, **{"ct.gate": "passed" if decision.promote else "rejected", "ct.gate_reason": decision.reason})
-    if decision.promote:
+def apply_decision(
+    registry: Registry, version: str, decision: GateDecision, *, rolling_out: str | None = None
+) -> Applied:
+    """Tags the version with the verdict and its reason; a promotion puts alias `challenger` on it.
+
+    A rollout that is open keeps its challenger: to take the alias from it would roll it back half way, at the
+    cost of all that it has seen. The newer version is judged again when that has ended, since its comparison
+    was with a champion that may be another one by then.
+
+    Args:
+        rolling_out: version of the rollout that is open now, if any.
+    """
+    applied = _outcome(registry, version, decision, rolling_out)
+    passed = all(rule.passed for rule in decision.rules)
+    registry.tag(version, **{"ct.gate": "passed" if passed else "rejected", "ct.gate_reason": applied.reason})
+    if applied.action == "promote":
         registry.set_alias("challenger", version)
+    return applied
+
+
+def _outcome(registry: Registry, version: str, decision: GateDecision, rolling_out: str | None) -> Applied:
+    if not decision.promote:
+        passed = all(rule.passed for rule in decision.rules)  # and still no promotion: a backfill
+        return Applied("hold" if passed else "reject", decision.reason)
+    champion = registry.by_alias("champion")
+    if champion is not None and champion.version == version:
+        return Applied("hold", f"{decision.reason}; version {version} is champion already")
+    if rolling_out not in (None, version):
+        return Applied(
+            "hold",
+            f"{decision.reason}; but the rollout of version {rolling_out} is open and keeps alias challenger: "
+            f"materialize the evaluation of version {version}'s as-of day again when that has ended",
+        )
+    return Applied("promote", decision.reason)
 
 
 def _scores(registry: Registry, version: Version, holdout: pa.Table, work_dir: Path) -> Scores:

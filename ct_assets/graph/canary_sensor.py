@@ -1,19 +1,16 @@
 """`<model>_canary_sensor`: starts a rollout, gives a dead one a new owner, or has it rolled back."""
 
-from typing import TYPE_CHECKING
-
 import dagster as dg
 
-from ct_assets.graph.canary import ACTION, REASON, ROLLOUT
+from ct_assets.graph.canary import ACTION, ROLLOUT
 from ct_assets.graph.names import Names
+from ct_assets.graph.retrained_model import REASON
 from ct_assets.graph.runs import UNFINISHED
 from ct_assets.resources import Clock, RegistryResource, RouterResource
+from ct_assets.rollout import RunFacts, SupervisionAction, subject, supervise
 from ct_assets.spec import ModelSpec
 
-if TYPE_CHECKING:
-    from ct_assets.rollout.supervise import RunFacts
-
-__all__ = ["canary_sensor"]
+__all__ = ["canary_sensor", "run_facts"]
 
 
 def canary_sensor(spec: ModelSpec, job: dg.JobDefinition) -> dg.SensorDefinition:
@@ -29,8 +26,6 @@ def canary_sensor(spec: ModelSpec, job: dg.JobDefinition) -> dg.SensorDefinition
     def _canary_sensor(
         context: dg.SensorEvaluationContext, registry: RegistryResource, router: RouterResource, clock: Clock
     ) -> dg.SensorResult | dg.SkipReason:
-        from ct_assets.rollout.supervise import SupervisionAction, subject, supervise
-
         route, versions = router.of(spec).read().state, registry.of(spec)
         challenger, champion = versions.by_alias("challenger"), versions.by_alias("champion")
         named = challenger.version if challenger else None
@@ -51,17 +46,17 @@ def canary_sensor(spec: ModelSpec, job: dg.JobDefinition) -> dg.SensorDefinition
     return _canary_sensor
 
 
-def run_facts(instance: dg.DagsterInstance, job: str, rollout: str | None) -> "RunFacts":
+def run_facts(instance: dg.DagsterInstance, job: str, rollout: str | None) -> RunFacts:
     """The runs that carry `rollout`, as Dagster knows them."""
-    from ct_assets.rollout.supervise import RunFacts
-
     if rollout is None:
         return RunFacts()
     records = instance.get_run_records(dg.RunsFilter(job_name=job, tags={ROLLOUT: rollout}), limit=50)
     statuses = [record.dagster_run.status for record in records]
     return RunFacts(
         started=len(records),
+        queued=dg.DagsterRunStatus.QUEUED in statuses,
         alive=any(status in UNFINISHED for status in statuses),
         cancelled=any(s in (dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.CANCELING) for s in statuses),
-        newest_at=max((record.create_timestamp.timestamp() for record in records), default=None),
+        # Of the last change of status: what counts is when it left the queue, not when it was asked for.
+        newest_at=max((record.update_timestamp.timestamp() for record in records), default=None),
     )

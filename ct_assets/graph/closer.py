@@ -1,23 +1,37 @@
 """Closes days: the closer sensor (whenever a day has settled) and the daily schedule share one function."""
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
-from ct_assets.graph.check_history import evaluations
+from ct_assets.calendar import Rules, Slot, days_to_close, newest_due_day, window_fingerprint
+from ct_assets.catch_up import plan_runs
+from ct_assets.drift import check_names
+from ct_assets.graph.check_history import judged_days
 from ct_assets.graph.names import Names, day_range_tags
-from ct_assets.graph.runs import days_of, dead_runs, unfinished_runs
+from ct_assets.graph.runs import days_of, finished_runs, unfinished_runs
+from ct_assets.lake.days import slots
 from ct_assets.lake.store import Lake
 from ct_assets.resources import Clock, LakeResource
 from ct_assets.spec import ModelSpec
 
-__all__ = ["closer_sensor", "daily_schedule", "runs_to_close"]
+__all__ = ["Closing", "close_days", "closer_sensor", "daily_schedule"]
 
-CONTENTS = "ct/contents"
+CONTENTS = "ct/contents"  # run tag: ISO day -> what the day's window held, and by which checks it is judged
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What a tick asks for, and what it has to say."""
+
+    requests: list[dg.RunRequest]
+    said: str
 
 
 def closer_sensor(spec: ModelSpec, job: Any) -> dg.SensorDefinition:
@@ -30,9 +44,16 @@ def closer_sensor(spec: ModelSpec, job: Any) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Judges every day that is due, settled, and not judged on what the lake holds now.",
     )
-    def _closer(context: dg.SensorEvaluationContext, lake: LakeResource, clock: Clock) -> dg.SensorResult | dg.SkipReason:
-        requests = list(runs_to_close(spec, context.instance, lake.open(), clock.now()))
-        return dg.SensorResult(run_requests=requests) if requests else dg.SkipReason("every closed day is judged")
+    def _closer(
+        context: dg.SensorEvaluationContext, lake: LakeResource, clock: Clock
+    ) -> dg.SensorResult | dg.SkipReason:
+        closing = close_days(spec, context.instance, lake.open(), clock.now())
+        context.log.info(closing.said)
+        return (
+            dg.SensorResult(run_requests=closing.requests)
+            if closing.requests
+            else dg.SkipReason(closing.said)
+        )
 
     return _closer
 
@@ -48,42 +69,67 @@ def daily_schedule(spec: ModelSpec, job: Any) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Judges every closed day that has no valid verdict yet, however many were missed.",
     )
-    def _daily(context: dg.ScheduleEvaluationContext, lake: LakeResource, clock: Clock) -> Any:
-        requests = list(runs_to_close(spec, context.instance, lake.open(), clock.now()))
-        return requests or dg.SkipReason("every closed day is judged")
+    def _daily(
+        context: dg.ScheduleEvaluationContext, lake: LakeResource, clock: Clock
+    ) -> list[dg.RunRequest] | dg.SkipReason:
+        closing = close_days(spec, context.instance, lake.open(), clock.now())
+        context.log.info(closing.said)
+        return closing.requests or dg.SkipReason(closing.said)
 
     return _daily
 
 
-def runs_to_close(spec: ModelSpec, instance: dg.DagsterInstance, lake: Lake, now: datetime) -> Iterator[dg.RunRequest]:
+def close_days(spec: ModelSpec, instance: dg.DagsterInstance, lake: Lake, now: datetime) -> Closing:
     """One request a range of contiguous days that are closed, not judged on their present contents, not in flight."""
-    from ct_assets.calendar import Rules, days_to_close, newest_due_day
-    from ct_assets.catch_up import plan_runs
-    from ct_assets.drift.archive import read_verdicts
-    from ct_assets.lake.days import slots
-
-    rules = Rules.of(spec.calendar)
+    names, rules, window_days = Names(spec.model), Rules.of(spec.calendar), spec.drift.window_days
     last = newest_due_day(now, rules)
-    # The first days of the look-back still need their whole window to be fingerprinted.
-    known = slots(lake, spec.model, last=last, days=spec.calendar.catch_up_days + spec.drift.window_days - 1)
     first = last - timedelta(days=spec.calendar.catch_up_days - 1)
-    days = [slot.day for slot in known]
-    judged = evaluations(instance, spec, days)
-    recorded = {day: v.fingerprint for day, v in read_verdicts(lake, spec.model, days).items() if day in judged}
-    busy = {day for run in unfinished_runs(instance, Names(spec.model).judge_job) for day in days_of(run)}
-    open_days = days_to_close(known, recorded, busy, now, rules, window_days=spec.drift.window_days)
-    wanted = [slot for slot in open_days if slot.day >= first]
-    for run in plan_runs(wanted, _failures(spec, instance), attempts=spec.calendar.attempts):
-        yield dg.RunRequest(
+    # The first days of the look-back still need their whole window to be fingerprinted.
+    known = slots(lake, spec.model, last=last, days=spec.calendar.catch_up_days + window_days - 1)
+    judged = judged_days(instance, lake, spec, [slot.day for slot in known])
+    recorded = {day: verdict.fingerprint for day, verdict in judged.items()}
+    in_flight = unfinished_runs(instance, names.judge_job, names.key("drift_report"))
+    busy = {day for run in in_flight for day in days_of(run)}
+    stale = days_to_close(known, recorded, busy, now, rules, window_days=window_days)
+    open_days = {slot.day: _contents(spec, known, slot.day) for slot in stale if slot.day >= first}
+    plan = plan_runs(open_days, _tried(instance, names.judge_job), attempts=spec.calendar.attempts)
+    requests = [
+        dg.RunRequest(
             run_key=run.key,
-            tags={**day_range_tags(run.first, run.last), CONTENTS: json.dumps(run.contents), "ct/attempt": str(run.attempt)},
+            tags={
+                **day_range_tags(run.first, run.last),
+                CONTENTS: json.dumps(run.contents),
+                "ct/attempt": str(run.attempt),
+            },
         )
+        for run in plan.runs
+    ]
+    return Closing(requests, _said(requests, busy, plan.given_up, spec.calendar.attempts))
 
 
-def _failures(spec: ModelSpec, instance: dg.DagsterInstance) -> Counter[tuple[date, str]]:
-    """Dead runs by day and by the contents that they were to judge."""
+def _contents(spec: ModelSpec, known: Sequence[Slot], day: date) -> str:
+    """What there is to judge. A check that was added later makes it another task, with tries of its own."""
+    window = [slot for slot in known if day - timedelta(days=spec.drift.window_days) < slot.day <= day]
+    checks = hashlib.sha256(" ".join(check_names(spec)).encode()).hexdigest()[:6]
+    return f"{window_fingerprint(window)}-{checks}"
+
+
+def _tried(instance: dg.DagsterInstance, job: str) -> Counter[tuple[date, str]]:
+    """Runs that ended, by day and contents. One that succeeded counts as well: a run_key is good for one run only."""
     return Counter(
-        (date.fromisoformat(day), fingerprint)
-        for run in dead_runs(instance, Names(spec.model).judge_job)
-        for day, fingerprint in json.loads(run.tags.get(CONTENTS, "{}")).items()
+        (date.fromisoformat(day), contents)
+        for run in finished_runs(instance, job)
+        for day, contents in json.loads(run.tags.get(CONTENTS, "{}")).items()
     )
+
+
+def _said(requests: list[dg.RunRequest], busy: set[date], given_up: Sequence[date], attempts: int) -> str:
+    parts = [f"{len(requests)} run(s) asked for"] if requests else []
+    if busy:
+        parts.append(f"being judged: {', '.join(map(str, sorted(busy)))}")
+    if given_up:
+        parts.append(
+            f"not judged after {attempts} runs, and left to a person: {', '.join(map(str, given_up))}; "
+            "see the runs' errors, then materialize drift_report of those days"
+        )
+    return "; ".join(parts) or "every closed day is judged"

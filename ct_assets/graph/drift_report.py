@@ -1,27 +1,28 @@
 """`<model>/drift_report`: a day judged against the reference window; one asset check a rule."""
 
+import base64
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData,
 )
 
+from ct_assets.drift import DriftVerdict, Outcome, RuleVerdict
+from ct_assets.drift.archive import read_verdicts, store_verdict
+from ct_assets.drift.monitor import JudgedDay, Monitor
+from ct_assets.drift.plot import DAYS, markdown_table, plot
+from ct_assets.drift.report import html_report
 from ct_assets.graph.names import Names, daily_partitions
+from ct_assets.lake.layout import report_key
+from ct_assets.lake.window import days_between
+from ct_assets.ledger import Entry
 from ct_assets.resources import Clock, LakeResource, RegistryResource
 from ct_assets.spec import ModelSpec
 
-if TYPE_CHECKING:
-    from ct_assets.drift.monitor import JudgedDay, Monitor
-    from ct_assets.drift.verdict import DriftVerdict, RuleVerdict
-    from ct_assets.lake.store import Lake
-    from ct_assets.ledger import Entry
-
 __all__ = ["check_specs", "drift_report"]
-
-PLOT_DAYS = 30
 
 
 def check_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
@@ -33,11 +34,14 @@ def check_specs(spec: ModelSpec) -> list[dg.AssetCheckSpec]:
     }
     said["drifted_share"] = f"Share of drifted features below {drift.max_drifted_share:g}"
     if drift.prediction:
-        said["prediction_drift"] = f"PSI of the champion's scores against its holdout; threshold {drift.prediction.threshold:g}"
+        said["prediction_drift"] = (
+            f"PSI of the champion's scores against its holdout; threshold {drift.prediction.threshold:g}"
+        )
     asset = Names(spec.model).key("drift_report")
     partitions = daily_partitions(spec)
     return [
-        dg.AssetCheckSpec(name, asset=asset, description=text, partitions_def=partitions) for name, text in said.items()
+        dg.AssetCheckSpec(name, asset=asset, description=text, partitions_def=partitions)
+        for name, text in said.items()
     ]
 
 
@@ -61,21 +65,28 @@ def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
     def _drift_report(
         context: dg.AssetExecutionContext, lake: LakeResource, registry: RegistryResource, clock: Clock
     ) -> Iterator[Any]:
-        from ct_assets.drift.archive import store_verdict
-        from ct_assets.drift.monitor import Monitor
-
-        store = lake.open()
+        store, ledger = lake.open(), lake.ledger()
         monitor = Monitor(store, spec, registry.of(spec).by_alias("champion"))
-        verdicts: dict[str, "DriftVerdict"] = {}
-        for key in context.partition_keys:
-            judged = monitor.judge_day(date.fromisoformat(key), evaluated_at=clock.now())
-            store_verdict(store, judged.verdict, _html(context, spec, judged))
-            lake.ledger().append(_ledger_row(judged.verdict, context.run.run_id))
-            verdicts[key] = judged.verdict
-            context.log.info("%s: %s, %s", key, judged.verdict.outcome, judged.verdict.reason)
-        for key, verdict in verdicts.items():
+        days = [date.fromisoformat(key) for key in context.partition_keys]
+        # Read once: each day's picture shows the month that ends with it.
+        known = read_verdicts(
+            store, spec.model, days_between(min(days) - timedelta(days=DAYS - 1), max(days))
+        )
+        verdicts: dict[str, DriftVerdict] = {}
+        for day in sorted(days):
+            judged = monitor.judge_day(day, evaluated_at=clock.now())
+            verdict = judged.verdict
+            html = _html(context, spec, judged)
+            store_verdict(store, verdict, html)
+            ledger.append(_ledger_row(verdict, context.run.run_id))
+            known[day] = verdicts[str(day)] = verdict
+            context.log.info("%s: %s, %s", day, verdict.outcome, verdict.reason)
+            past = [known[d] for d in days_between(day - timedelta(days=DAYS - 1), day) if d in known]
+            shown = _picture(context, past)
+            if html is not None:
+                shown["report"] = dg.MetadataValue.url(lake.location(report_key(spec.model, day)))
             context.add_asset_metadata(
-                _metadata(spec, store, lake, verdict), asset_key=context.asset_key, partition_key=key
+                {**_metadata(verdict), **shown}, asset_key=context.asset_key, partition_key=str(day)
             )
         yield dg.MaterializeResult()
         _record_checks(context, verdicts)
@@ -85,9 +96,7 @@ def drift_report(spec: ModelSpec) -> dg.AssetsDefinition:
     return _drift_report
 
 
-def _ledger_row(verdict: "DriftVerdict", run_id: str) -> "Entry":
-    from ct_assets.ledger import Entry
-
+def _ledger_row(verdict: DriftVerdict, run_id: str) -> Entry:
     return Entry(
         at=verdict.evaluated_at,
         model=verdict.model,
@@ -101,33 +110,30 @@ def _ledger_row(verdict: "DriftVerdict", run_id: str) -> "Entry":
     )
 
 
-def _html(context: dg.AssetExecutionContext, spec: ModelSpec, judged: "JudgedDay") -> bytes | None:
+def _html(context: dg.AssetExecutionContext, spec: ModelSpec, judged: JudgedDay) -> bytes | None:
     """Evidently's page; a page that could not be made is told, and never costs the verdict."""
-    from ct_assets.drift.report import html_report
-
     try:
-        return html_report(spec, judged.current, judged.reference)
+        return html_report(spec, judged.current, judged.reference, verdict=judged.verdict)
     except Exception:
         context.log.exception("no HTML report of %s; the verdict stands without it", judged.verdict.day)
         return None
 
 
-def _metadata(spec: ModelSpec, store: "Lake", lake: LakeResource, verdict: "DriftVerdict") -> dict[str, Any]:
-    import base64
+def _picture(context: dg.AssetExecutionContext, past: list[DriftVerdict]) -> dict[str, Any]:
+    """The month as a picture, under the same terms as the page."""
+    try:
+        encoded = base64.b64encode(plot(past)).decode()
+    except Exception:
+        context.log.exception("no picture of the last %d days; the verdict stands without it", DAYS)
+        return {}
+    return {f"last {DAYS} days": dg.MetadataValue.md(f"![drift by rule](data:image/png;base64,{encoded})")}
 
-    from ct_assets.drift.archive import read_verdicts
-    from ct_assets.drift.plot import markdown_table, plot
-    from ct_assets.lake.layout import report_key
-    from ct_assets.lake.window import days_between
 
-    past = read_verdicts(store, spec.model, days_between(verdict.day - timedelta(days=PLOT_DAYS - 1), verdict.day))
-    picture = base64.b64encode(plot(list(past.values()))).decode()
+def _metadata(verdict: DriftVerdict) -> dict[str, Any]:
     return {
         "outcome": str(verdict.outcome),
         "why": verdict.reason,
-        f"last {PLOT_DAYS} days": dg.MetadataValue.md(f"![drift by rule](data:image/png;base64,{picture})"),
         "rules": dg.MetadataValue.md(markdown_table(verdict)),
-        "report": dg.MetadataValue.url(lake.location(report_key(spec.model, verdict.day))),
         "dagster/row_count": verdict.rows,
         "reference rows": verdict.reference_rows,
         "judged against": verdict.champion or "no champion (hypothetical reference)",
@@ -135,16 +141,16 @@ def _metadata(spec: ModelSpec, store: "Lake", lake: LakeResource, verdict: "Drif
     }
 
 
-def _record_checks(context: dg.AssetExecutionContext, verdicts: Mapping[str, "DriftVerdict"]) -> None:
+def _record_checks(context: dg.AssetExecutionContext, verdicts: Mapping[str, DriftVerdict]) -> None:
     """Logs each check under its own day: a result yielded from a ranged run would carry no partition."""
     found = context.instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=context.asset_key, asset_partitions=list(verdicts)),
         limit=len(verdicts) * 2,
     )
     seen: set[str] = set()
-    for record in found.records:  # newest first: the first of each day is this run's
+    for record in found.records:  # newest first
         key = record.partition_key
-        if key is None or key in seen:
+        if key is None or key in seen or record.run_id != context.run.run_id:
             continue
         seen.add(key)
         target = AssetCheckEvaluationTargetMaterializationData(
@@ -157,14 +163,17 @@ def _record_checks(context: dg.AssetExecutionContext, verdicts: Mapping[str, "Dr
 def _evaluation(
     asset: dg.AssetKey,
     day: str,
-    verdict: "DriftVerdict",
-    rule: "RuleVerdict",
+    verdict: DriftVerdict,
+    rule: RuleVerdict,
     target: AssetCheckEvaluationTargetMaterializationData,
 ) -> dg.AssetCheckEvaluation:
     """Drift is an ERROR; what could not be judged, or is a fault of the data, is a WARN: nothing to retrain on."""
-    from ct_assets.drift.verdict import Outcome
-
-    numbers = {"value": rule.value, "threshold": rule.threshold, "effect": rule.effect, "noise floor": rule.noise_floor}
+    numbers = {
+        "value": rule.value,
+        "threshold": rule.threshold,
+        "effect": rule.effect,
+        "noise floor": rule.noise_floor,
+    }
     return dg.AssetCheckEvaluation(
         asset_key=asset,
         check_name=rule.check,

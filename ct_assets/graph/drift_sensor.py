@@ -2,28 +2,35 @@
 
 import json
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
-from ct_assets.graph.check_history import evaluations
+from ct_assets.calendar import Rules, live, newest_due_day, window_fingerprint
+from ct_assets.drift import Action, Facts, Trigger, decide
+from ct_assets.graph.check_history import judged_days
 from ct_assets.graph.names import Names
-from ct_assets.graph.runs import dead_runs, unfinished_runs
+from ct_assets.graph.runs import finished_runs, unfinished_runs
+from ct_assets.lake.days import slots
 from ct_assets.lake.store import Lake
+from ct_assets.ledger import Entry
+from ct_assets.registry import Registry
 from ct_assets.resources import Clock, LakeResource, RegistryResource
 from ct_assets.spec import ModelSpec
-
-if TYPE_CHECKING:
-    from ct_assets.drift.trigger import Facts, Trigger
-    from ct_assets.registry import Registry
+from ct_assets.training.sufficiency import label_sufficiency
 
 __all__ = ["drift_sensor", "gather_facts"]
 
-EVALUATION = "ct/evaluation"
+EVALUATION = "ct/evaluation"  # run tag: the evaluation that asked for a retraining
+QUIET_DAYS = 7  # days without traffic that "k of the last n judged days" steps over
 
 
 def drift_sensor(spec: ModelSpec, job: Any) -> dg.SensorDefinition:
-    """Starts one retraining an evaluation that asks for it; says in the ledger whenever its mind changes."""
+    """Starts one retraining an evaluation that asks for it; says in the ledger whenever its mind changes.
+
+    The cursor remembers what was said last and nothing else. Two daemons that tick at once may both write the
+    row; the run_key lets only one of their runs through, and no decision is ever read back from the ledger.
+    """
 
     @dg.sensor(
         name=Names(spec.model).drift_sensor,
@@ -35,53 +42,49 @@ def drift_sensor(spec: ModelSpec, job: Any) -> dg.SensorDefinition:
     def _drift_sensor(
         context: dg.SensorEvaluationContext, lake: LakeResource, registry: RegistryResource, clock: Clock
     ) -> dg.SensorResult:
-        from ct_assets.drift.trigger import Action, decide
-
-        store, now = lake.open(), clock.now()
-        facts = gather_facts(spec, context.instance, store, registry.of(spec), now)
+        now = clock.now()
+        facts = gather_facts(spec, context.instance, lake.open(), registry.of(spec), now)
         trigger = decide(facts, spec)
         said = _cursor(trigger)
         if said != context.cursor:
-            _write(lake, spec, trigger, facts, now)
+            lake.ledger().append(_ledger_row(spec, trigger, facts, now))
         if trigger.action is not Action.RETRAIN:
             return dg.SensorResult(skip_reason=f"{trigger.action}: {trigger.reason}", cursor=said)
         request = _request(spec, context.instance, trigger, facts)
-        if request is None:
-            why = f"retraining as of {trigger.day} died {spec.calendar.attempts} times: it is left to a person"
-            return dg.SensorResult(skip_reason=why, cursor=said)
+        if isinstance(request, dg.SkipReason):
+            return dg.SensorResult(skip_reason=request, cursor=said)
         return dg.SensorResult(run_requests=[request], cursor=said)
 
     return _drift_sensor
 
 
-def gather_facts(spec: ModelSpec, instance: dg.DagsterInstance, lake: Lake, registry: "Registry", now: datetime) -> "Facts":
-    """Everything the trigger looks at, from calendar, check history, registry and labels."""
-    from ct_assets.calendar import Rules, live, newest_due_day, window_fingerprint
-    from ct_assets.drift.archive import read_verdicts
-    from ct_assets.drift.trigger import Facts, Judged
-    from ct_assets.lake.days import slots
-    from ct_assets.training.sufficiency import label_sufficiency
+def gather_facts(
+    spec: ModelSpec, instance: dg.DagsterInstance, lake: Lake, registry: Registry, now: datetime
+) -> Facts:
+    """Everything the trigger looks at, from calendar, check history, registry and labels.
 
+    Of the lake, it lists and reads some days; labels are counted only once everything else says retrain.
+    """
     names, rules = Names(spec.model), Rules.of(spec.calendar)
-    look_back = max(spec.drift.persistence.n, spec.drift.window_days, spec.calendar.max_age_days) + 1
+    look_back = (
+        max(spec.drift.persistence.n + QUIET_DAYS, spec.drift.window_days, spec.calendar.max_age_days) + 1
+    )
     known = slots(lake, spec.model, last=newest_due_day(now, rules), days=look_back)
     alive = live(known, now, rules)
-    champion = registry.by_alias("champion")
-    days = [slot.day for slot in known]
-    verdicts = read_verdicts(lake, spec.model, days)
-    judged = {
-        day: Judged(day, v.outcome, v.fingerprint, v.champion, evaluation, v.reason)
-        for day, evaluation in evaluations(instance, spec, days).items()
-        if (v := verdicts.get(day)) is not None
-    }
-    window = [s for s in known if alive and alive.day - timedelta(days=spec.drift.window_days) < s.day <= alive.day]
+    champion, challenger = registry.by_alias("champion"), registry.by_alias("challenger")
+    window = [
+        s for s in known if alive and alive.day - timedelta(days=spec.drift.window_days) < s.day <= alive.day
+    ]
+    retraining = unfinished_runs(
+        instance, names.retraining_job, names.key("retrained_model"), names.key("evaluation")
+    )
     return Facts(
         now=now,
         live=alive,
         live_fingerprint=window_fingerprint(window),
-        judged=judged,
+        judged=judged_days(instance, lake, spec, [slot.day for slot in known]),
         champion=champion.version if champion else None,
-        in_flight=bool(unfinished_runs(instance, names.retraining_job)) or registry.by_alias("challenger") is not None,
+        in_flight=bool(retraining) or challenger is not None,
         last_retrained=_last_evaluated(spec, instance),
         labels=lambda: label_sufficiency(spec, lake, alive.day) if alive else None,
     )
@@ -93,38 +96,46 @@ def _last_evaluated(spec: ModelSpec, instance: dg.DagsterInstance) -> date | Non
     return max((date.fromisoformat(key) for key in keys), default=None)
 
 
-def _cursor(trigger: "Trigger") -> str:
-    fact = {"day": str(trigger.day), "evaluation": trigger.evaluation, "action": trigger.action, "reason": trigger.reason}
+def _cursor(trigger: Trigger) -> str:
+    fact = {
+        "day": str(trigger.day),
+        "evaluation": trigger.evaluation,
+        "action": trigger.action,
+        "reason": trigger.reason,
+    }
     return json.dumps(fact, sort_keys=True)
 
 
-def _write(lake: LakeResource, spec: ModelSpec, trigger: "Trigger", facts: "Facts", now: datetime) -> None:
-    from ct_assets.ledger import Entry
-
-    lake.ledger().append(
-        Entry(
-            at=now,
-            model=spec.model,
-            kind="trigger",
-            action=str(trigger.action),
-            reason=trigger.reason,
-            day=str(trigger.day) if trigger.day else None,
-            version=facts.champion,
-            evidence={"evaluation": trigger.evaluation, "until": str(trigger.until) if trigger.until else None},
-        )
+def _ledger_row(spec: ModelSpec, trigger: Trigger, facts: Facts, now: datetime) -> Entry:
+    return Entry(
+        at=now,
+        model=spec.model,
+        kind="trigger",
+        action=str(trigger.action),
+        reason=trigger.reason,
+        day=str(trigger.day) if trigger.day else None,
+        version=facts.champion,
+        evidence={"evaluation": trigger.evaluation, "until": str(trigger.until) if trigger.until else None},
     )
 
 
 def _request(
-    spec: ModelSpec, instance: dg.DagsterInstance, trigger: "Trigger", facts: "Facts"
-) -> dg.RunRequest | None:
-    """One run an evaluation, tried again after a death; None once the tries are spent."""
+    spec: ModelSpec, instance: dg.DagsterInstance, trigger: Trigger, facts: Facts
+) -> dg.RunRequest | dg.SkipReason:
+    """One run an evaluation, tried again after a death; none once a person cancelled it, or the tries are spent."""
     evaluation = f"{facts.champion}:{trigger.day}:{trigger.evaluation}"
-    deaths = len(dead_runs(instance, Names(spec.model).retraining_job, {EVALUATION: evaluation}))
-    if deaths >= spec.calendar.attempts:
-        return None
+    ended = finished_runs(instance, Names(spec.model).retraining_job, tags={EVALUATION: evaluation})
+    if any(run.status is dg.DagsterRunStatus.CANCELED for run in ended):
+        return dg.SkipReason(
+            f"the retraining as of {trigger.day} was cancelled: it is left to a person (ct retrain {spec.model})"
+        )
+    if len(ended) >= spec.calendar.attempts:
+        return dg.SkipReason(
+            f"the retraining as of {trigger.day} died {len(ended)} times, and is left to a person: "
+            f"see the runs' errors, then ct retrain {spec.model}"
+        )
     return dg.RunRequest(
-        run_key=f"{spec.model}:{evaluation}:{deaths + 1}",
+        run_key=f"{spec.model}:{evaluation}:{len(ended) + 1}",
         partition_key=str(trigger.day),
-        tags={EVALUATION: evaluation, "ct/reason": trigger.reason, "ct/attempt": str(deaths + 1)},
+        tags={EVALUATION: evaluation, "ct/reason": trigger.reason, "ct/attempt": str(len(ended) + 1)},
     )

@@ -3,21 +3,22 @@
 import tempfile
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
+from ct_assets.gate import GateDecision, RuleResult
+from ct_assets.gate.evaluate import Applied, apply_decision, evaluate
 from ct_assets.graph.names import Names, daily_partitions
 from ct_assets.graph.retrained_model import CANDIDATE, training_days_mapping
-from ct_assets.resources import Clock, LakeResource, RegistryResource
+from ct_assets.ledger import Entry
+from ct_assets.resources import Clock, LakeResource, RegistryResource, RouterResource
 from ct_assets.spec import ModelSpec
-
-if TYPE_CHECKING:
-    from ct_assets.gate import GateDecision, RuleResult
 
 __all__ = ["evaluation", "gate_checks"]
 
 BACKFILL = "dagster/backfill"  # Dagster's tag on every run that a backfill started
+DECISIONS = {"promote": "challenger", "reject": "rejected", "hold": "passed the rules, no alias moved"}
 
 
 def gate_checks(spec: ModelSpec) -> dict[str, str]:
@@ -55,11 +56,12 @@ def evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
         metadata={"metric": spec.gate.metric, "threshold": spec.gate.threshold, "margin": spec.gate.margin},
     )
     def _evaluation(
-        context: dg.AssetExecutionContext, lake: LakeResource, registry: RegistryResource, clock: Clock
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        from ct_assets.gate.evaluate import apply_decision, evaluate
-        from ct_assets.ledger import Entry
-
+        context: dg.AssetExecutionContext,
+        lake: LakeResource,
+        registry: RegistryResource,
+        router: RouterResource,
+        clock: Clock,
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the annotation, and knows the bare class only
         as_of = date.fromisoformat(context.partition_key)
         versions = registry.of(spec)
         version = _candidate(context, names)
@@ -73,23 +75,27 @@ def evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
                 backfill=BACKFILL in context.run.tags,
                 work_dir=Path(folder),
             )
-        apply_decision(versions, version, decision)
+        route = router.of(spec).read().state
+        applied = apply_decision(
+            versions, version, decision, rolling_out=route.challenger if route.phase.open else None
+        )
         lake.ledger().append(
             Entry(
                 at=clock.now(),
                 model=spec.model,
                 kind="gate",
-                action="promote" if decision.promote else "reject",
-                reason=decision.reason,
+                action=applied.action,
+                reason=applied.reason,
                 day=str(as_of),
                 version=version,
                 run_id=context.run.run_id,
                 evidence=decision.evidence,
             )
         )
-        context.log.info("version %s: %s", version, decision.reason)
+        context.log.info("version %s: %s, %s", version, applied.action, applied.reason)
         return dg.MaterializeResult(
-            metadata=_metadata(version, decision), check_results=[_check(key, rule) for rule in decision.rules]
+            metadata=_metadata(version, decision, applied),
+            check_results=[_check(key, rule) for rule in decision.rules],
         )
 
     return _evaluation
@@ -98,36 +104,49 @@ def evaluation(spec: ModelSpec) -> dg.AssetsDefinition:
 def _candidate(context: dg.AssetExecutionContext, names: Names) -> str:
     """The version that this as-of date's newest training registered."""
     found = context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=names.key("retrained_model"), asset_partitions=[context.partition_key]), limit=1
+        dg.AssetRecordsFilter(
+            asset_key=names.key("retrained_model"), asset_partitions=[context.partition_key]
+        ),
+        limit=1,
     ).records
     if not found or found[0].asset_materialization is None:
         raise dg.Failure(
-            description=f"no candidate as of {context.partition_key}: materialize {names.model}/retrained_model of that day first"
+            description=f"no candidate as of {context.partition_key}: "
+            f"materialize {names.model}/retrained_model of that day first",
+            allow_retries=False,
         )
     return str(found[0].asset_materialization.metadata[CANDIDATE].value)
 
 
-def _metadata(version: str, decision: "GateDecision") -> dict[str, Any]:
+def _metadata(version: str, decision: GateDecision, applied: Applied) -> dict[str, Any]:
     lines = ["| rule | | value | threshold | |", "|---|---|---|---|---|"]
     for rule in decision.rules:
         value = "not computed" if rule.value is None else f"{rule.value:.4g}"
         limit = "" if rule.threshold is None else f"{rule.threshold:.4g}"
-        lines.append(f"| {rule.check} | {'pass' if rule.passed else 'fail'} | {value} | {limit} | {rule.detail} |")
+        lines.append(
+            f"| {rule.check} | {'pass' if rule.passed else 'fail'} | {value} | {limit} | {rule.detail} |"
+        )
     return {
-        "decision": "challenger" if decision.promote else "rejected",
-        "why": decision.reason,
+        "decision": DECISIONS[applied.action],
+        "why": applied.reason,
         CANDIDATE: version,
         "rules": dg.MetadataValue.md("\n".join(lines)),
         "evidence": dg.MetadataValue.json(decision.evidence),
     }
 
 
-def _check(asset: dg.AssetKey, rule: "RuleResult") -> dg.AssetCheckResult:
+def _check(asset: dg.AssetKey, rule: RuleResult) -> dg.AssetCheckResult:
+    """A rule that could not be computed is not passed either, but says nothing against the candidate: a WARN."""
     numbers = {"value": rule.value, "threshold": rule.threshold}
+    outcome = "pass" if rule.passed else "inconclusive" if rule.inconclusive else "fail"
     return dg.AssetCheckResult(
         asset_key=asset,
         check_name=rule.check,
         passed=rule.passed,
+        severity=dg.AssetCheckSeverity.WARN if rule.inconclusive else dg.AssetCheckSeverity.ERROR,
         description=rule.detail,
-        metadata={name: float(number) for name, number in numbers.items() if number is not None},
+        metadata={
+            "outcome": outcome,
+            **{name: float(number) for name, number in numbers.items() if number is not None},
+        },
     )

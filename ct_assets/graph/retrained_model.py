@@ -8,12 +8,15 @@ from typing import Any
 import dagster as dg
 
 from ct_assets.graph.names import Names, daily_partitions
+from ct_assets.ledger import Entry
 from ct_assets.resources import Clock, LakeResource, RegistryResource, code_version
 from ct_assets.spec import ModelSpec
+from ct_assets.training import NotTrainable, Trained, retrain
 
-__all__ = ["CANDIDATE", "retrained_model", "training_days_mapping"]
+__all__ = ["CANDIDATE", "REASON", "retrained_model", "training_days_mapping"]
 
 CANDIDATE = "version"  # metadata key under which `evaluation` finds the candidate
+REASON = "ct/reason"  # run tag: why this run was started, in words
 
 
 def training_days_mapping(spec: ModelSpec) -> dg.TimeWindowPartitionMapping:
@@ -40,19 +43,31 @@ def retrained_model(spec: ModelSpec) -> dg.AssetsDefinition:
         group_name=spec.model,
         owners=list(spec.owners),
         kinds={"mlflow", "onnx", "scikitlearn"},
-        description=f"A version of {spec.registered_model} trained on the {spec.training.window_days} days whose "
-        f"labels were mature on the as-of date, less {spec.training.holdout_days} days of holdout.",
+        description=f"A version of {spec.registered_model} trained on the {spec.training.window_days} days before its "
+        f"holdout, the {spec.training.holdout_days} newest days whose labels were mature on the as-of date.",
         metadata={"trainer": spec.training.trainer, "seed": spec.training.seed},
     )
     def _retrained_model(
         context: dg.AssetExecutionContext, lake: LakeResource, registry: RegistryResource, clock: Clock
-    ) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        from ct_assets.ledger import Entry
-        from ct_assets.training import NotTrainable, retrain
-
+    ) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads the annotation, and knows the bare class only
         as_of = date.fromisoformat(context.partition_key)
-        reason = context.run.tags.get("ct/reason", "started by hand")
-        ledger = lake.ledger()
+        reason = context.run.tags.get(REASON, "started by hand")
+
+        def record(action: str, why: str, version: str | None = None, **evidence: Any) -> None:
+            lake.ledger().append(
+                Entry(
+                    at=clock.now(),
+                    model=spec.model,
+                    kind="training",
+                    action=action,
+                    reason=why,
+                    day=str(as_of),
+                    version=version,
+                    run_id=context.run.run_id,
+                    evidence=evidence,
+                )
+            )
+
         try:
             with tempfile.TemporaryDirectory() as folder:
                 trained = retrain(
@@ -67,27 +82,16 @@ def retrained_model(spec: ModelSpec) -> dg.AssetsDefinition:
                     log=context.log.info,
                 )
         except NotTrainable as error:
-            ledger.append(Entry(at=clock.now(), model=spec.model, kind="training", action="refuse", reason=str(error), day=str(as_of)))
+            record("refuse", str(error))
             raise dg.Failure(description=str(error), allow_retries=False) from error
-        ledger.append(
-            Entry(
-                at=clock.now(),
-                model=spec.model,
-                kind="training",
-                action="train",
-                reason=reason,
-                day=str(as_of),
-                version=trained.version,
-                run_id=context.run.run_id,
-                evidence={"mlflow_run": trained.run_id, "metrics": dict(trained.metrics), "parity": trained.parity},
-            )
-        )
+        evidence = {"mlflow_run": trained.run_id, "metrics": dict(trained.metrics), "parity": trained.parity}
+        record("train", reason, trained.version, **evidence)
         return dg.MaterializeResult(metadata=_metadata(trained, reason))
 
     return _retrained_model
 
 
-def _metadata(trained: Any, reason: str) -> dict[str, Any]:
+def _metadata(trained: Trained, reason: str) -> dict[str, Any]:
     return {
         CANDIDATE: trained.version,
         "mlflow run": trained.run_id,
@@ -100,4 +104,5 @@ def _metadata(trained: Any, reason: str) -> dict[str, Any]:
         "ONNX parity": trained.parity,
         **{name: float(value) for name, value in trained.metrics.items()},
         "seconds": dg.MetadataValue.json(dict(trained.seconds)),
+        "found, not trained again": trained.reused,
     }

@@ -13,12 +13,13 @@ from enum import StrEnum
 from ct_assets.rollout.state import Phase, RouteState
 from ct_assets.rollout.transitions import rollout_id
 
-__all__ = ["MAX_ATTEMPTS", "ORPHAN_S", "STALE_S", "RunFacts", "Supervision", "SupervisionAction", "alias_moved", "subject", "supervise"]
+__all__ = ["MAX_ATTEMPTS", "STALE_S", "START_UP_S", "RunFacts", "Supervision", "SupervisionAction", "alias_moved", "subject", "supervise"]
 
 STALE_S = 30.0
 """An owner beats every 10 s; three beats missed and it is taken for dead."""
-ORPHAN_S = 300.0
-"""A run that the orchestrator calls alive, but that has not beaten for this long, was killed unnoticed."""
+START_UP_S = 120.0
+"""A run that has left the queue gets this long to take the route. After it, only the beat counts: of runs that
+were killed together with the orchestrator's own processes, nobody ever says that they are dead."""
 MAX_ATTEMPTS = 3
 """Runs that try to finish a rollout before it is rolled back, and again as many that try to roll back."""
 
@@ -37,12 +38,14 @@ class RunFacts:
 
     started: int = 0
     """How many there were."""
+    queued: bool = False
+    """Whether one waits for its turn: the queue outlives every process, and it will come."""
     alive: bool = False
-    """Whether one is queued, starting, started or cancelling."""
+    """Whether one is queued, starting, started or cancelling, as far as the orchestrator knows."""
     cancelled: bool = False
     """Whether any was cancelled: a person said stop, and a later crash does not unsay it."""
     newest_at: float | None = None
-    """When the newest was created."""
+    """When one of them last changed its status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def subject(route: RouteState, challenger: str | None) -> str | None:
 
 
 def _unopened(rollout: str, challenger: str, champion: str | None, now: float, runs: RunFacts) -> Supervision:
-    if runs.alive and not _orphaned(runs.newest_at, now):
+    if runs.queued or _starting(runs, now):
         return Supervision(SupervisionAction.NOTHING, f"rollout {rollout}: its run is starting", rollout)
     if runs.cancelled:
         return _undo(rollout, "its run was cancelled", runs, runs.started)
@@ -99,8 +102,7 @@ def _open(
     route: RouteState, challenger: str | None, champion: str | None, now: float, runs: RunFacts
 ) -> Supervision:
     rollout, silent_s = route.rollout, now - route.beat
-    last_sign = max(route.beat, runs.newest_at or 0.0)
-    if runs.alive and not _orphaned(last_sign, now):
+    if runs.queued or _starting(runs, now) or (runs.alive and silent_s < STALE_S):
         return Supervision(SupervisionAction.NOTHING, f"rollout {rollout}: its run is alive", rollout)
     attempts = max(route.attempts, runs.started)
     if runs.cancelled:
@@ -133,8 +135,8 @@ def _undo(rollout: str, why: str, runs: RunFacts, attempts: int) -> Supervision:
     return Supervision(SupervisionAction.ROLLBACK, f"rollout {rollout}: {why}", rollout, key)
 
 
-def _orphaned(last_sign: float | None, now: float) -> bool:
-    return last_sign is not None and now - last_sign >= ORPHAN_S
+def _starting(runs: RunFacts, now: float) -> bool:
+    return runs.alive and runs.newest_at is not None and now - runs.newest_at < START_UP_S
 
 
 def _name(version: str | None) -> str:
