@@ -30,7 +30,9 @@ __all__ = ["Demo"]
 class Demo:
     """Plays scenarios under `<home>/demo`; what they leave there can be browsed afterwards."""
 
-    def __init__(self, home: Path, console: Console, *, seed: int, tx_per_day: int) -> None:
+    def __init__(
+        self, home: Path, console: Console, *, seed: int, tx_per_day: int, bake_s: float = 5.0
+    ) -> None:
         spec = load_spec(MODEL)
         self._folder = (home / "demo").absolute()
         self._console = console
@@ -41,7 +43,7 @@ class Demo:
         first = self._timeline.first_history_day(
             training.window_days, training.holdout_days, spec.label_delay_days
         )
-        self._deployment = Deployment.on_free_ports(self._folder / "run", first)
+        self._deployment = Deployment.on_free_ports(self._folder / "run", first, bake_s)
 
     def run(self, names: list[str], *, keep: bool, fresh: bool) -> bool:
         """Whether every expectation came true. With `keep`, the last deployment runs on until Ctrl-C."""

@@ -33,11 +33,13 @@ class Deployment:
     reports_port: int
     first_day: date
     """First day with rows; the first partition."""
+    bake_s: float = 5.0
+    """Seconds at each step of the canary."""
 
     @classmethod
-    def on_free_ports(cls, folder: Path, first_day: date) -> Deployment:
+    def on_free_ports(cls, folder: Path, first_day: date, bake_s: float) -> Deployment:
         dagster, reports, *others = free_ports(7)
-        return cls(folder, Ports(*others), dagster, reports, first_day)
+        return cls(folder, Ports(*others), dagster, reports, first_day, bake_s)
 
     def write(self, *, trainer: str | None) -> None:
         """Writes overlay and instance file."""
@@ -57,7 +59,7 @@ class Deployment:
                 "challenger_urls": [f"http://{HOST}:{self.ports.challenger}"],
             },
             "rollout": {
-                "bake_s": 5,
+                "bake_s": self.bake_s,
                 "deadline_s": 120,
                 "min_requests": 50,
                 "shadow": {"requests": 300},
