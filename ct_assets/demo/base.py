@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 from rich.console import Console
@@ -19,7 +20,7 @@ __all__ = ["HistoryFailed", "ready_base"]
 
 PACKAGE = Path(__file__).parent.parent
 KEY = "key.txt"
-TIMEOUT_S = 600
+TIMEOUT_S = 900.0
 
 
 class HistoryFailed(RuntimeError):
@@ -41,32 +42,52 @@ def ready_base(
     with Processes(deployment.logs) as processes:
         start_champion(processes, MODEL, deployment.ports, deployment.env())
         start_envoy(processes, deployment.ports, deployment.routes, deployment.env())
-        _build(deployment, timeline, seed, tx_per_day, console)
+        _build(deployment, timeline, seed, tx_per_day, console, processes)
     (deployment.folder / KEY).write_text(key)
-    shutil.rmtree(base, ignore_errors=True)
-    shutil.copytree(deployment.folder, base)
+    half = base.with_name(base.name + ".half")  # a copy that was interrupted must not pass for a base
+    for folder in (half, base):
+        shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(deployment.folder, half)
+    half.rename(base)
 
 
-def _build(deployment: Deployment, timeline: Timeline, seed: int, tx_per_day: int, console: Console) -> None:
+def _build(
+    deployment: Deployment,
+    timeline: Timeline,
+    seed: int,
+    tx_per_day: int,
+    console: Console,
+    processes: Processes,
+) -> None:
     command = [sys.executable, "-m", "ct_assets.demo.history", "--live", timeline.live.isoformat()]
     command += ["--seed", str(seed), "--tx-per-day", str(tx_per_day)]
     log = deployment.logs / "history.log"
     with (
         log.open("w") as errors,
         subprocess.Popen(
-            command, env=deployment.env(), stdout=subprocess.PIPE, stderr=errors, text=True
+            command,
+            env=processes.env(deployment.env()),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,  # Ctrl-C comes to us alone, and we end it
         ) as process,
     ):
+        overdue = threading.Timer(TIMEOUT_S, process.kill)
+        overdue.start()
         try:
             for line in process.stdout or ():
-                console.print(f"  {line.strip()}", highlight=False)
-            code = process.wait(TIMEOUT_S)
-        except BaseException:
+                console.print(f"  {line.strip()}", highlight=False, markup=False)
+            code = process.wait()
+        finally:
+            overdue.cancel()
             process.kill()
-            raise
     if code != 0:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
-        raise HistoryFailed(f"building the history ended with status {code}; the end of {log}:\n{tail}")
+        how = (
+            f"ended with status {code}" if code > 0 else f"was killed: {TIMEOUT_S:.0f} s were over, or memory"
+        )
+        raise HistoryFailed(f"building the history {how}; the end of {log}:\n{tail}")
 
 
 def _key(timeline: Timeline, seed: int, tx_per_day: int) -> str:

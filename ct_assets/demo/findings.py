@@ -130,7 +130,8 @@ def _retrained(facts: _Facts, red: list[str], story: Story) -> list[Expectation]
 
 def _promoted(facts: _Facts, played: Played, red: list[str], auc: Auc, story: Story) -> list[Expectation]:
     stages = [record.stage for record in facts.route.history if record.passed]
-    better = auc.new_version is not None and auc.new_version > auc.old_champion
+    old, new = auc.old_champion, auc.new_version
+    better = old is not None and new is not None and new > old
     return [
         *_retrained(facts, red, story),
         Expectation(
@@ -141,9 +142,7 @@ def _promoted(facts: _Facts, played: Played, red: list[str], auc: Auc, story: St
             facts.champion == facts.served == "2",
             f"alias {facts.champion}, served {facts.served}",
         ),
-        Expectation(
-            "it is better on the newest week", better, f"{auc.new_version} against {auc.old_champion}"
-        ),
+        Expectation("it is better on the newest week", better, f"AUC {new} against {old}"),
     ]
 
 
@@ -192,7 +191,7 @@ def _auc(story: Story, registry: Registry) -> Auc:
     return Auc(
         rows=week.height,
         ceiling=ceiling_auc(week),
-        old_champion=_score(registry, FIRST, week) or float("nan"),
+        old_champion=_score(registry, FIRST, week),
         new_version=None if newest == FIRST else _score(registry, newest, week),
     )
 

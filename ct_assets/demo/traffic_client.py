@@ -59,6 +59,8 @@ class TrafficClient:
 
     async def trickle(self, rows: pl.DataFrame, *, per_s: float, until: asyncio.Event) -> None:
         """Live traffic at a steady rate until told to stop: the rows again and again, each time as new requests."""
+        if rows.is_empty():
+            raise ValueError("live traffic needs rows to send")
         due = asyncio.get_running_loop().time()
         lap = 0
         async with self._session() as session, asyncio.TaskGroup() as tasks:
@@ -80,13 +82,11 @@ class TrafficClient:
         async with self._session() as session:
             for start in range(0, len(labels), FEEDBACK_ROWS):
                 part = labels[start : start + FEEDBACK_ROWS]
-                async with session.post(
-                    self._feedback_url, data=msgspec.json.encode(part), headers=_JSON
-                ) as answer:
-                    if answer.status >= 300:
-                        self.answers.fail(f"feedback: {answer.status} {(await answer.text())[:200]}")
-                    else:
-                        self.answers.labels += len(part)
+                status, content = await self._post(session, self._feedback_url, msgspec.json.encode(part), {})
+                if 200 <= status < 300:
+                    self.answers.labels += len(part)
+                else:
+                    self.answers.fail(f"feedback: {status or ''} {_words(content)}")
 
     def _bodies(self, rows: pl.DataFrame, suffix: str = "") -> Iterable[tuple[str, bytes]]:
         columns = ["request_id", "event_time", self._entity, *self._features]
@@ -107,22 +107,43 @@ class TrafficClient:
             on_progress(1)
 
     async def _send(self, session: aiohttp.ClientSession, entity: str, body: bytes) -> None:
+        status, content = await self._post(session, self._url, body, {"x-entity-id": entity})
+        if status != 200:
+            self.answers.fail(f"{status or ''} {_words(content)}")
+            return
         try:
-            async with session.post(self._url, data=body, headers={**_JSON, "x-entity-id": entity}) as answer:
-                content = await answer.read()
-                if answer.status == 200:
-                    self.answers.served += 1
-                    self.answers.by_version[msgspec.json.decode(content)["model_version"]] += 1
-                else:
-                    self.answers.fail(f"{answer.status} {content[:200].decode(errors='replace')}")
+            version = msgspec.json.decode(content, type=_Answer).model_version
+        except msgspec.MsgspecError as error:
+            self.answers.fail(f"200 with no answer ({error}): {_words(content)}")
+        else:
+            self.answers.served += 1
+            self.answers.by_version[version] += 1
+
+    async def _post(
+        self, session: aiohttp.ClientSession, url: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
+        """Status and body; status 0 and the error where there was no answer."""
+        try:
+            async with session.post(url, data=body, headers={**_JSON, **headers}) as answer:
+                return answer.status, await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
-            self.answers.fail(f"{type(error).__name__}: {error}")
+            return 0, f"{type(error).__name__}: {error}".encode()
 
     def _session(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(timeout=TIMEOUT, connector=aiohttp.TCPConnector(limit=CONCURRENCY))
 
 
 _JSON = {"content-type": "application/json"}
+
+
+class _Answer(msgspec.Struct):
+    """What of an answer is looked at."""
+
+    model_version: str
+
+
+def _words(content: bytes) -> str:
+    return content[:200].decode(errors="replace")
 
 
 def _rfc3339(at: datetime) -> str:

@@ -11,6 +11,7 @@ from textwrap import shorten
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 __all__ = ["Auc", "Expectation", "Requests", "ScenarioVerdict", "Step", "Verdict", "show", "write"]
@@ -51,8 +52,10 @@ class Auc(msgspec.Struct, frozen=True):
     rows: int
     ceiling: float
     """Of the true probabilities: no model can do better, but for luck."""
-    old_champion: float
+    old_champion: float | None
+    """Null where its graph fails on some of the week's rows."""
     new_version: float | None
+    """Null where nothing was trained, or where its graph fails on some of the week's rows."""
 
 
 class ScenarioVerdict(msgspec.Struct, frozen=True):
@@ -97,10 +100,10 @@ def show(verdict: Verdict, console: Console) -> None:
     for scenario in verdict.scenarios:
         table.add_column(f"{scenario.name}\n{'[green]ok' if scenario.ok else '[red]NOT OK'}", overflow="fold")
     rows: dict[str, Callable[[ScenarioVerdict], str]] = {
-        "red checks, live day": lambda s: ", ".join(s.drifted) or "none",
-        "decision": lambda s: shorten(s.trigger, 150, placeholder=" ..."),
-        "gate": lambda s: s.gate or "-",
-        "rollout": lambda s: s.rollout or "-",
+        "red checks, live day": lambda s: escape(", ".join(s.drifted) or "none"),
+        "decision": lambda s: escape(shorten(s.trigger, 150, placeholder=" ...")),
+        "gate": lambda s: escape(s.gate or "-"),
+        "rollout": lambda s: escape(s.rollout or "-"),
         "steps": lambda s: "\n".join(map(_step, s.steps)) or "-",
         "requests": lambda s: (
             f"{s.requests.served:,} served, {s.requests.failed} failed\n{s.requests.labels:,} labels"
@@ -109,7 +112,7 @@ def show(verdict: Verdict, console: Console) -> None:
         "AUC, newest week": lambda s: _auc(s.auc),
         "seconds": lambda s: "\n".join(f"{name} {seconds:.0f}" for name, seconds in s.seconds.items()),
         "expected": lambda s: "\n".join(
-            f"{'[green]✓' if e.ok else '[red]✗'}[/] {e.name}{'' if e.ok else f': {e.detail}'}"
+            f"{'[green]✓' if e.ok else '[red]✗'}[/] {escape(e.name if e.ok else f'{e.name}: {e.detail}')}"
             for e in s.expectations
         ),
     }
@@ -125,5 +128,5 @@ def _step(step: Step) -> str:
 
 
 def _auc(auc: Auc) -> str:
-    new = "-" if auc.new_version is None else f"{auc.new_version:.3f}"
-    return f"old {auc.old_champion:.3f}, new {new}\nceiling {auc.ceiling:.3f}"
+    old, new = ("-" if value is None else f"{value:.3f}" for value in (auc.old_champion, auc.new_version))
+    return f"old {old}, new {new}\nceiling {auc.ceiling:.3f}"

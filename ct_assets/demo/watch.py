@@ -40,11 +40,11 @@ class Watch:
 
     def news(self, tell: Callable[[Entry], None]) -> Callable[[], None]:
         """A function that tells every row that it has not told yet."""
-        told: set[tuple[datetime, str, str]] = set()
+        told: set[tuple[datetime, str, str, str | None]] = set()
 
         def look() -> None:
             for entry in self.entries():
-                mark = (entry.at, entry.kind, entry.action)
+                mark = (entry.at, entry.kind, entry.action, entry.day)  # one run judges many days at once
                 if mark not in told:
                     told.add(mark)
                     tell(entry)

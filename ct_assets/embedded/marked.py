@@ -26,9 +26,23 @@ def marked(mark: str) -> list[psutil.Process]:
 def end_marked(mark: str, *, grace_s: float) -> list[str]:
     """Asks them to end (SIGTERM), and kills those that have not within `grace_s`; returns what is left, in words.
 
-    Only the topmost get the whole grace: what outlives them by a second was forgotten by them.
+    Only the topmost get the whole grace: what outlives them by a second was forgotten by them. Without any
+    grace nobody is asked.
     """
-    found = marked(mark)
+    if grace_s:
+        _ask(marked(mark), grace_s)
+    for _ in range(KILLS):
+        found = marked(mark)
+        if not found:
+            break
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        _wait(found, 2)
+    return [repr(process) for process in found if _runs(process)]
+
+
+def _ask(found: list[psutil.Process], grace_s: float) -> None:
     pids = {process.pid for process in found}
     topmost = [process for process in found if _parent(process) not in pids]
     for process in found:
@@ -36,13 +50,6 @@ def end_marked(mark: str, *, grace_s: float) -> list[str]:
             process.terminate()
     _wait(topmost, grace_s)
     _wait(found, 1)
-    for _ in range(KILLS):
-        found = marked(mark)
-        for process in found:
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        _wait(found, 2)
-    return [repr(process) for process in found if _runs(process)]
 
 
 def _mark(process: psutil.Process) -> str:

@@ -83,6 +83,10 @@ class Processes:
             self._launch(name)
         return died
 
+    def env(self, env: Mapping[str, str], name: str = "other") -> dict[str, str]:
+        """`env` with the mark in it: whoever is started with it ends with the processes, too."""
+        return {**env, MARK: f"{self._mark}/{name}"}
+
     def pid(self, name: str) -> int:
         return self._running[name].pid
 
@@ -121,7 +125,7 @@ class Processes:
             try:
                 self._running[name] = subprocess.Popen(
                     command.line,
-                    env={**command.env, MARK: f"{self._mark}/{name}"},
+                    env=self.env(command.env, name),
                     cwd=command.cwd,
                     stdin=subprocess.DEVNULL,
                     stdout=log,

@@ -28,9 +28,8 @@ __all__ = [
 ]
 
 TIMEOUT_S = 2.0
-_OPENER = build_opener(
-    ProxyHandler({})
-)  # a proxy of the environment knows nothing of this machine's loopback
+# No proxy of the environment: it knows nothing of this machine's loopback.
+_OPENER = build_opener(ProxyHandler({}))
 
 
 class NotReady(TimeoutError):
