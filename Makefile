@@ -29,7 +29,7 @@ check: lint types test ## all that CI runs: lint, types, tests
 lint: $(INSTALLED) ## ruff (rules and format) and the import rules of the house
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check --quiet $(SOURCES) || { echo "run 'make format'"; exit 1; }
-	$(BIN)/lint-imports --no-cache
+	$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(INSTALLED) ## puts the sources into ruff's format
 	$(BIN)/ruff check --fix $(SOURCES)

@@ -130,7 +130,7 @@ SECONDS = st.integers(0, 400 * 86_400)
     moments=st.lists(SECONDS, max_size=12, unique=True),
     kinds=st.lists(st.sampled_from(["gate", "drift"]), min_size=12),
 )
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_rows_are_read_in_the_order_of_their_time_whenever_they_were_written(
     moments: list[int], kinds: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

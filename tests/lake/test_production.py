@@ -141,7 +141,7 @@ def test_rows_of_a_log_with_fewer_features_are_kept(
         max_size=5,
     )
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_row_is_kept_once_dropped_as_duplicate_or_left_out_as_shadow(
     batches: list[list[tuple[str, int, bool]]],
     lake: Lake,

@@ -117,7 +117,7 @@ WHOLE = to_parquet(
 
 
 @given(at=st.integers(0, len(WHOLE) - 1), value=st.integers(0, 255), cut=st.booleans())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_damaged_object_is_read_or_named_and_never_a_librarys_error(
     lake: Lake, at: int, value: int, cut: bool
 ) -> None:

@@ -135,7 +135,7 @@ def test_the_same_label_sent_twice_is_one_row(
     ),
     as_of=st.integers(3, 8),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_known_is_the_newest_label_of_those_sent_by_then(
     sent: list[tuple[str, int, int, int]],
     as_of: int,
