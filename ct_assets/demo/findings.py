@@ -21,7 +21,7 @@ from ct_assets.rollout.look import serving_version
 from ct_assets.rollout.routers.envoy import EnvoyRouter
 from ct_assets.rollout.state import RouteState, StepRecord
 
-__all__ = ["find"]
+__all__ = ["auc_of", "find"]
 
 FIRST = "1"  # version of the first champion
 
@@ -188,24 +188,28 @@ def _auc(story: Story, registry: Registry) -> Auc:
     live = story.timeline.live
     week = story.rows.filter(pl.col("event_time").dt.date().is_between(live - timedelta(days=6), live))
     newest = registry.versions()[0].version
+
+    def of(version: str) -> float | None:
+        with tempfile.TemporaryDirectory() as folder:
+            return auc_of(registry.download(version, Path(folder)), week)
+
     return Auc(
         rows=week.height,
         ceiling=ceiling_auc(week),
-        old_champion=_score(registry, FIRST, week),
-        new_version=None if newest == FIRST else _score(registry, newest, week),
+        old_champion=of(FIRST),
+        new_version=None if newest == FIRST else of(newest),
     )
 
 
-def _score(registry: Registry, version: str, rows: pl.DataFrame) -> float | None:
-    """AUC of a version on rows with their true labels; None where its graph fails on some of them."""
+def auc_of(bundle: Path, rows: pl.DataFrame) -> float | None:
+    """AUC of the model in `bundle` on rows with their true labels; None where its graph fails on some of them."""
     from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
     from ct_assets.gate import roc_auc
     from ct_assets.training.score import score
 
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            scores = score(registry.download(version, Path(folder)), rows.to_arrow())
-        except (Fail, InvalidArgument, RuntimeException):
-            return None
+    try:
+        scores = score(bundle, rows.to_arrow())
+    except (Fail, InvalidArgument, RuntimeException):
+        return None
     return roc_auc(rows["is_fraud"].to_numpy(), scores)
