@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from textwrap import shorten
 
 import polars as pl
 from rich.console import Console
@@ -166,12 +167,13 @@ class Story:
         return rows.filter(pl.col("event_time") <= datetime.now(UTC))
 
     def _tell(self, entry: Entry) -> None:
-        if entry.kind != "drift" or entry.day == str(self.timeline.live):
-            day = f" {entry.day}" if entry.day else ""
-            self._console.print(
-                f"  [dim]{entry.at:%H:%M:%S}[/] [bold]{entry.kind}{day}: {entry.action}[/] {entry.reason}",
-                highlight=False,
-            )
+        if entry.kind == "drift" and entry.day != str(self.timeline.live):
+            return
+        what = f"{entry.kind} {entry.day}" if entry.day else entry.kind
+        why = shorten(entry.reason, 220, placeholder=" ...")
+        self._console.print(
+            f"  [dim]{entry.at:%H:%M:%S}[/] [bold]{what}: {entry.action}[/] {why}", highlight=False
+        )
 
 
 def rows_of(
