@@ -167,9 +167,7 @@ def test_a_wrong_key_of_an_overlay_names_the_overlay_too(defs: Path) -> None:
 @pytest.mark.parametrize("text", ["- churn", "churn", "churn: 5"])
 def test_an_overlay_of_another_shape_is_refused_with_an_example(defs: Path, text: str) -> None:
     path = overlay(defs, text)
-    with pytest.raises(
-        SpecError, match="an overlay maps model names to keys of their spec"
-    ):
+    with pytest.raises(SpecError, match="an overlay maps model names to keys of their spec"):
         read_overlay(path)
 
 
