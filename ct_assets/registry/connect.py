@@ -53,8 +53,8 @@ def mlflow_exception() -> Any:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        import mlflow.artifacts
-        import mlflow.tracking
+        import mlflow.artifacts  # noqa: F401
+        import mlflow.tracking  # noqa: F401
         from mlflow.exceptions import MlflowException
 
     return MlflowException
