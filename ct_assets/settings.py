@@ -18,7 +18,9 @@ __all__ = ["Settings"]
 class Settings(BaseSettings):
     """Addresses of a deployment's parts."""
 
-    model_config = SettingsConfigDict(env_prefix="CT_", extra="ignore", frozen=True, use_attribute_docstrings=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CT_", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
 
     home: Path = Path(".ct")
     """Folder of all embedded state."""

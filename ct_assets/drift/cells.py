@@ -28,7 +28,10 @@ def cell_counts(reference: Column, current: Column) -> tuple[Counts, Counts]:
     """
     if reference.is_binned:
         cuts = reference.deciles
-        both = [np.bincount(np.searchsorted(cuts, c.numbers), minlength=len(cuts) + 1) for c in (reference, current)]
+        both = [
+            np.bincount(np.searchsorted(cuts, c.numbers), minlength=len(cuts) + 1)
+            for c in (reference, current)
+        ]
     else:
         keys = list(dict.fromkeys([*reference.counts, *current.counts]))
         both = [np.array([c.counts.get(key, 0) for key in keys]) for c in (reference, current)]

@@ -116,7 +116,13 @@ def read_column(table: pa.Table, name: str, kind: FeatureKind) -> Column:
 
 
 def _reads_as_number(kind: pa.DataType) -> bool:
-    numeric = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean, pa.types.is_null)
+    numeric = (
+        pa.types.is_integer,
+        pa.types.is_floating,
+        pa.types.is_decimal,
+        pa.types.is_boolean,
+        pa.types.is_null,
+    )
     return any(test(kind) for test in numeric)
 
 

@@ -97,7 +97,9 @@ class _Window:
         drift = self.spec.drift
         asked = _rules_by_feature(self.spec)
         pairs = {feature: self._pair(feature) for feature in self.spec.features}
-        known = significant({f: p.found.p_value for f, p in pairs.items() if isinstance(p, _Pair) and p.found})
+        known = significant(
+            {f: p.found.p_value for f, p in pairs.items() if isinstance(p, _Pair) and p.found}
+        )
         verdicts = {
             feature: [_verdict(rule, pairs[feature], drift, feature in known) for rule in rules]
             for feature, rules in asked.items()
@@ -111,7 +113,9 @@ class _Window:
     def _pair(self, feature: str) -> _Pair | _Obstacle:
         kind, least = self.spec.features[feature], self.spec.drift.min_rows
         if self.current.num_rows < least:
-            return _Obstacle(Outcome.INCONCLUSIVE, f"the window holds {self.current.num_rows:,} rows; {least:,} are needed")
+            return _Obstacle(
+                Outcome.INCONCLUSIVE, f"the window holds {self.current.num_rows:,} rows; {least:,} are needed"
+            )
         try:
             reference = self.reference.column(feature, kind)
         except UnusableColumn as broken:
@@ -125,12 +129,17 @@ class _Window:
         if fault := find_fault(current, reference):
             return _Obstacle(Outcome.DATA_FAULT, fault)
         if len(current) < least:
-            return _Obstacle(Outcome.INCONCLUSIVE, f"the window holds {len(current):,} values of '{feature}'; {least:,} are needed")
+            return _Obstacle(
+                Outcome.INCONCLUSIVE,
+                f"the window holds {len(current):,} values of '{feature}'; {least:,} are needed",
+            )
         return _Pair(reference, current, compare(reference, current))
 
     def _prediction(self) -> tuple[RuleVerdict, ...]:
         rule = self.spec.drift.prediction
-        return (judge_prediction(self.spec.drift, rule.threshold, self.current, self.reference),) if rule else ()
+        return (
+            (judge_prediction(self.spec.drift, rule.threshold, self.current, self.reference),) if rule else ()
+        )
 
 
 def _rules_by_feature(spec: ModelSpec) -> dict[str, list[Rule]]:

@@ -23,7 +23,12 @@ _WIDTH_IN, _STRIP_IN, _EDGES_IN, _DPI = 9.2, 0.95, 0.95, 100
 _INK, _QUIET, _RED, _ZONE, _FAULT, _GAP = "#24292f", "#8c959f", "#cf222e", "#ffebe9", "#8250df", "#eaeef2"
 _TOP = 3.0
 _NAME_LENGTH = 31
-_MARKS = {Outcome.PASS: "🟢 pass", Outcome.DRIFT: "🔴 drift", Outcome.INCONCLUSIVE: "⚪ inconclusive", Outcome.DATA_FAULT: "🟣 data fault"}
+_MARKS = {
+    Outcome.PASS: "🟢 pass",
+    Outcome.DRIFT: "🔴 drift",
+    Outcome.INCONCLUSIVE: "⚪ inconclusive",
+    Outcome.DATA_FAULT: "🟣 data fault",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,9 @@ def plot(verdicts: Sequence[DriftVerdict]) -> bytes:
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(checks), 1, sharex=True, squeeze=False)[:, 0]
     figure.subplots_adjust(left=0.29, right=0.86, top=1 - 0.5 / height, bottom=0.42 / height, hspace=0.22)
-    figure.text(0.012, 1 - 0.3 / height, f"{newest.model}: drift by check", color=_INK, fontsize=11, weight="bold")
+    figure.text(
+        0.012, 1 - 0.3 / height, f"{newest.model}: drift by check", color=_INK, fontsize=11, weight="bold"
+    )
     _legend(figure)
     for axis, check in zip(axes, checks, strict=True):
         _label(axis, check)
@@ -100,7 +107,10 @@ def markdown_table(verdict: DriftVerdict) -> str:
         lines.append(f"| {' | '.join(cells)} |")
     moved = [rule for rule in verdict.others if rule.outcome is Outcome.DRIFT]
     if moved:
-        named = ", ".join(f"`{rule.feature}` ({_number(rule.value)})" for rule in sorted(moved, key=lambda r: -(r.value or 0)))
+        named = ", ".join(
+            f"`{rule.feature}` ({_number(rule.value)})"
+            for rule in sorted(moved, key=lambda r: -(r.value or 0))
+        )
         lines += ["", f"Drifted without a rule of their own (PSI): {named}."]
     if verdict.hypothetical:
         lines += ["", f"No model was champion on that day. {_cell(verdict.reference)}."]
@@ -114,7 +124,10 @@ def _find(verdict: DriftVerdict | None, check: str) -> RuleVerdict | None:
 def _strip(axis: Any, check: RuleVerdict, found: Sequence[RuleVerdict | None]) -> None:
     """One check over the days; `found` holds None where there is no verdict."""
     scale = _Scale(check.method, check.threshold)
-    heights = [scale.place(r.value) if r is not None and r.value is not None and _judged(r) else math.nan for r in found]
+    heights = [
+        scale.place(r.value) if r is not None and r.value is not None and _judged(r) else math.nan
+        for r in found
+    ]
     axis.axhspan(1, _TOP * 1.12, color=_ZONE, lw=0)
     axis.axhline(1, color=_RED, lw=0.8, ls=(0, (4, 3)))
     for x, rule in enumerate(found):
@@ -133,15 +146,23 @@ def _strip(axis: Any, check: RuleVerdict, found: Sequence[RuleVerdict | None]) -
 
 def _label(axis: Any, check: RuleVerdict) -> None:
     """The check's name on the left, its newest value and outcome on the right."""
-    unit = {"psi": "PSI", "chisquare": "chi-square p", "ks": "KS p", "share": "share of features"}[check.method]
+    unit = {"psi": "PSI", "chisquare": "chi-square p", "ks": "KS p", "share": "share of features"}[
+        check.method
+    ]
     name = check.check if len(check.check) <= _NAME_LENGTH else f"{check.check[: _NAME_LENGTH - 1]}…"
-    color = {Outcome.DRIFT: _RED, Outcome.DATA_FAULT: _FAULT, Outcome.INCONCLUSIVE: _QUIET}.get(check.outcome, _INK)
+    color = {Outcome.DRIFT: _RED, Outcome.DATA_FAULT: _FAULT, Outcome.INCONCLUSIVE: _QUIET}.get(
+        check.outcome, _INK
+    )
     box = axis.get_position()
     middle, gap = (box.y0 + box.y1) / 2, 0.04 / axis.figure.get_figheight()
     axis.figure.text(0.012, middle, name, fontsize=8.5, color=_INK, va="bottom")
     axis.figure.text(0.012, middle - gap, unit, fontsize=7.5, color=_QUIET, va="top")
-    axis.figure.text(0.875, middle, _number(check.value), fontsize=10, color=color, weight="bold", va="bottom")
-    axis.figure.text(0.875, middle - gap, check.outcome.replace("_", " "), fontsize=7.5, color=color, va="top")
+    axis.figure.text(
+        0.875, middle, _number(check.value), fontsize=10, color=color, weight="bold", va="bottom"
+    )
+    axis.figure.text(
+        0.875, middle - gap, check.outcome.replace("_", " "), fontsize=7.5, color=color, va="top"
+    )
 
 
 def _legend(figure: Any) -> None:
@@ -194,7 +215,11 @@ def _champions(axis: Any, verdicts: Sequence[DriftVerdict | None], *, named: boo
             axis.axvline(x - 0.5, color=_INK, lw=0.9, alpha=0.6)
             if named:
                 who = f"champion: version {verdict.champion}" if verdict.champion else "no champion"
-                side = {"x": x - 0.35, "ha": "left"} if x < len(verdicts) * 0.75 else {"x": x - 0.65, "ha": "right"}
+                side = (
+                    {"x": x - 0.35, "ha": "left"}
+                    if x < len(verdicts) * 0.75
+                    else {"x": x - 0.65, "ha": "right"}
+                )
                 axis.text(y=3.45, s=who, fontsize=7, color=_INK, va="bottom", **side)
         before = verdict
 

@@ -17,7 +17,9 @@ __all__ = ["PREDICTION_DRIFT", "judge_prediction"]
 PREDICTION_DRIFT = "prediction_drift"
 
 
-def judge_prediction(drift: DriftSpec, threshold: float, current: pa.Table, reference: Reference) -> RuleVerdict:
+def judge_prediction(
+    drift: DriftSpec, threshold: float, current: pa.Table, reference: Reference
+) -> RuleVerdict:
     """The verdict on the scores (PSI); inconclusive unless the champion itself answered `min_rows` rows or more.
 
     Args:
@@ -26,9 +28,13 @@ def judge_prediction(drift: DriftSpec, threshold: float, current: pa.Table, refe
     """
     rule = Rule(PREDICTION_DRIFT, None, "psi", threshold)
     if reference.champion is None:
-        return unjudged(rule, Outcome.INCONCLUSIVE, "no version is champion: there are no scores to compare with")
+        return unjudged(
+            rule, Outcome.INCONCLUSIVE, "no version is champion: there are no scores to compare with"
+        )
     if reference.scores is None or not len(reference.scores):
-        return unjudged(rule, Outcome.INCONCLUSIVE, f"the holdout scores of version {reference.champion} are not known")
+        return unjudged(
+            rule, Outcome.INCONCLUSIVE, f"the holdout scores of version {reference.champion} are not known"
+        )
     try:
         expected = Column.of(reference.scores, "numerical", "prediction")
         versions = read_column(current, "model_version", "categorical")
@@ -37,7 +43,9 @@ def judge_prediction(drift: DriftSpec, threshold: float, current: pa.Table, refe
     except UnusableColumn as broken:
         return unjudged(rule, Outcome.INCONCLUSIVE, f"the window's answers cannot be read: {broken}")
     if not len(expected):
-        return unjudged(rule, Outcome.INCONCLUSIVE, f"the holdout scores of version {reference.champion} hold no number")
+        return unjudged(
+            rule, Outcome.INCONCLUSIVE, f"the holdout scores of version {reference.champion} hold no number"
+        )
     if len(scores) < drift.min_rows:
         return unjudged(
             rule,

@@ -107,7 +107,9 @@ def _ruled(spec: ModelSpec, pairs: dict[str, _Pair]) -> list[DriftRule]:
 def _most_moved(spec: ModelSpec, pairs: dict[str, _Pair]) -> list[DriftRule]:
     """The features without a rule that differ most, judged as `drifted_share` judges them."""
     ruled = {rule.feature for rule in spec.drift.rules}
-    effects = {f: d.effect for f, p in pairs.items() if f not in ruled and (d := compare(p.reference, p.current))}
+    effects = {
+        f: d.effect for f, p in pairs.items() if f not in ruled and (d := compare(p.reference, p.current))
+    }
     most = sorted(effects, key=lambda feature: -effects[feature])[:_MOST_MOVED]
     return [DriftRule(feature=feature, method="psi", threshold=spec.drift.default_psi) for feature in most]
 
@@ -149,17 +151,21 @@ def _snapshot(rules: Sequence[DriftRule], pairs: dict[str, _Pair]) -> Any:
     )
     both = (_frame({n: pairs[n].current for n in names}), _frame({n: pairs[n].reference for n in names}))
     with np.errstate(all="ignore"):  # its zero fill and its densities divide by nothing now and then
-        return Report(metrics, include_tests=True).run(*(Dataset.from_pandas(f, data_definition=definition) for f in both))
+        return Report(metrics, include_tests=True).run(
+            *(Dataset.from_pandas(f, data_definition=definition) for f in both)
+        )
 
 
 def _frame(columns: dict[str, Column]) -> pd.DataFrame:
     """Plain float64 and object columns, which is all that Evidently takes; shorter ones end in NaN, which it drops."""
     import pandas as pd
 
-    return pd.DataFrame({
-        name: pd.Series(column.numbers if column.kind == "numerical" else _harmless(column))
-        for name, column in columns.items()
-    })
+    return pd.DataFrame(
+        {
+            name: pd.Series(column.numbers if column.kind == "numerical" else _harmless(column))
+            for name, column in columns.items()
+        }
+    )
 
 
 def _harmless(column: Column) -> pd.Series[str]:
@@ -171,11 +177,19 @@ def _harmless(column: Column) -> pd.Series[str]:
 
 
 def _head(
-    spec: ModelSpec, current: pa.Table, reference: Reference, verdict: DriftVerdict | None, notes: Sequence[str]
+    spec: ModelSpec,
+    current: pa.Table,
+    reference: Reference,
+    verdict: DriftVerdict | None,
+    notes: Sequence[str],
 ) -> str:
     told = f"<b>{escape(verdict.outcome.upper())}</b> &mdash; {escape(verdict.reason)}" if verdict else ""
     day = f", {verdict.day}" if verdict else ""
-    bare = "Evidently judges by the bare thresholds; an alarm counts where the guard agrees. " if spec.drift.guard else ""
+    bare = (
+        "Evidently judges by the bare thresholds; an alarm counts where the guard agrees. "
+        if spec.drift.guard
+        else ""
+    )
     listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return (
         f'<section style="{_STYLE}"><h2 style="margin:0">{escape(spec.model)}{day}</h2>'

@@ -44,7 +44,13 @@ class Rule:
 
 
 def judge_rule(
-    rule: Rule, reference: Column, current: Column, found: Homogeneity | None, *, guard: bool, significant: bool
+    rule: Rule,
+    reference: Column,
+    current: Column,
+    found: Homogeneity | None,
+    *,
+    guard: bool,
+    significant: bool,
 ) -> RuleVerdict:
     """The verdict of `rule` on two columns, neither empty.
 
@@ -56,7 +62,9 @@ def judge_rule(
     try:
         value = _CONTRACTS[rule.method](reference, current)
     except ValueError as error:  # e.g. numbers so close together that no bin edges fit between them
-        return unjudged(rule, Outcome.INCONCLUSIVE, f"{rule.method} of '{reference.name}' cannot be computed: {error}")
+        return unjudged(
+            rule, Outcome.INCONCLUSIVE, f"{rule.method} of '{reference.name}' cannot be computed: {error}"
+        )
     alarm = rule.alarms(value)
     agrees = found is not None and found.stands_clear and significant
     dropped = f"; {current.infinities:,} infinite values dropped" if current.infinities else ""

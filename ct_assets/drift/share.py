@@ -12,7 +12,9 @@ __all__ = ["DRIFTED_SHARE", "judge_share"]
 DRIFTED_SHARE = "drifted_share"
 
 
-def judge_share(drift: DriftSpec, verdicts: Mapping[str, Sequence[RuleVerdict]], ruled: Iterable[str]) -> RuleVerdict:
+def judge_share(
+    drift: DriftSpec, verdicts: Mapping[str, Sequence[RuleVerdict]], ruled: Iterable[str]
+) -> RuleVerdict:
     """The verdict on the share of drifted features.
 
     Args:
@@ -27,7 +29,9 @@ def judge_share(drift: DriftSpec, verdicts: Mapping[str, Sequence[RuleVerdict]],
     orphans = [f for f in faulty if f not in set(ruled)]
 
     share = len(drifted) / total
-    reason = f"{len(drifted)} of {total} features drifted ({share:.0%}; the limit is {limit:.0%})" + _named(drifted)
+    reason = f"{len(drifted)} of {total} features drifted ({share:.0%}; the limit is {limit:.0%})" + _named(
+        drifted
+    )
     if orphans:
         outcome = Outcome.DATA_FAULT
         reason = "; ".join(verdicts[f][0].reason for f in orphans) + f"; {reason}"
@@ -55,9 +59,16 @@ def judge_share(drift: DriftSpec, verdicts: Mapping[str, Sequence[RuleVerdict]],
 
 
 def _features_with(
-    verdicts: Mapping[str, Sequence[RuleVerdict]], *, outcome: Outcome | None = None, contract: Outcome | None = None
+    verdicts: Mapping[str, Sequence[RuleVerdict]],
+    *,
+    outcome: Outcome | None = None,
+    contract: Outcome | None = None,
 ) -> list[str]:
-    return [f for f, found in verdicts.items() if any(outcome in (None, v.outcome) and contract in (None, v.contract) for v in found)]
+    return [
+        f
+        for f, found in verdicts.items()
+        if any(outcome in (None, v.outcome) and contract in (None, v.contract) for v in found)
+    ]
 
 
 def _named(features: list[str], most: int = 5) -> str:

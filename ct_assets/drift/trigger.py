@@ -136,9 +136,14 @@ def _not_judged_as_it_is(facts: Facts, live: Slot, judged: Judged | None) -> Tri
         return Trigger(Action.HOLD, f"the live day {live.day} is not judged yet", live.day)
     if judged.champion != facts.champion:
         against = "a hypothetical reference" if judged.champion is None else f"version {judged.champion}"
-        return _hold(judged, f"{judged.day} was judged against {against}, and version {facts.champion} is champion now")
+        return _hold(
+            judged, f"{judged.day} was judged against {against}, and version {facts.champion} is champion now"
+        )
     if judged.fingerprint != facts.live_fingerprint:
-        return _hold(judged, f"the verdict on {judged.day} is stale: rows came after it was judged, so it is judged again first")
+        return _hold(
+            judged,
+            f"the verdict on {judged.day} is stale: rows came after it was judged, so it is judged again first",
+        )
     return None
 
 
@@ -147,7 +152,10 @@ def _not_drift(judged: Judged) -> Trigger | None:
         case Outcome.DRIFT:
             return None
         case Outcome.DATA_FAULT:
-            return _hold(judged, f"data fault on {judged.day}, which blocks retraining until it is repaired: {judged.reason}")
+            return _hold(
+                judged,
+                f"data fault on {judged.day}, which blocks retraining until it is repaired: {judged.reason}",
+            )
         case Outcome.INCONCLUSIVE:
             return _hold(judged, f"{judged.day} is inconclusive: {judged.reason}")
         case Outcome.PASS:
@@ -156,7 +164,10 @@ def _not_drift(judged: Judged) -> Trigger | None:
 
 def _drifted(facts: Facts, judged: Judged, spec: ModelSpec) -> tuple[int, int]:
     """How many of the last n days judged against this champion drifted, and how many of those there are."""
-    against = sorted((j for j in facts.judged.values() if j.champion == facts.champion and j.day <= judged.day), key=lambda j: j.day)
+    against = sorted(
+        (j for j in facts.judged.values() if j.champion == facts.champion and j.day <= judged.day),
+        key=lambda j: j.day,
+    )
     last = against[-spec.drift.persistence.n :]
     return sum(j.outcome is Outcome.DRIFT for j in last), len(last)
 
@@ -175,7 +186,10 @@ def _not_persistent(facts: Facts, judged: Judged, spec: ModelSpec) -> Trigger | 
 
 def _busy_or_just_done(facts: Facts, judged: Judged, spec: ModelSpec) -> Trigger | None:
     if facts.in_flight:
-        return _hold(judged, f"drift on {judged.day}, and a retraining or the rollout of its candidate is already in flight")
+        return _hold(
+            judged,
+            f"drift on {judged.day}, and a retraining or the rollout of its candidate is already in flight",
+        )
     cooldown, last = spec.drift.cooldown_days, facts.last_retrained
     if last is None or (judged.day - last).days > cooldown:
         return None
@@ -192,10 +206,17 @@ def _labels_or_go(facts: Facts, judged: Judged, spec: ModelSpec) -> Trigger:
     labels = facts.labels() if callable(facts.labels) else facts.labels
     if labels is None:
         return Trigger(
-            Action.WAIT, f"drift on {judged.day}, and the mature labels cannot be counted yet", judged.day, judged.evaluation
+            Action.WAIT,
+            f"drift on {judged.day}, and the mature labels cannot be counted yet",
+            judged.day,
+            judged.evaluation,
         )
     if not labels.sufficient:
-        since = f"enough from the as-of day {labels.sufficient_from} on" if labels.sufficient_from else "no day with enough in sight"
+        since = (
+            f"enough from the as-of day {labels.sufficient_from} on"
+            if labels.sufficient_from
+            else "no day with enough in sight"
+        )
         lack = f" ({labels.lack})" if labels.lack else ""
         return Trigger(
             Action.WAIT,

@@ -98,10 +98,18 @@ def decide(
 
 def _auc_threshold(spec: GateSpec, candidate: Scores, auc: float | None) -> RuleResult:
     if auc is None:
-        return RuleResult("auc_threshold", False, None, spec.threshold, _why_no_auc(candidate), inconclusive=True)
+        return RuleResult(
+            "auc_threshold", False, None, spec.threshold, _why_no_auc(candidate), inconclusive=True
+        )
     passed = auc >= spec.threshold
     relation = "reaches" if passed else "is below"
-    return RuleResult("auc_threshold", passed, auc, spec.threshold, f"AUC {_three(auc, spec.threshold)} {relation} {spec.threshold:g}")
+    return RuleResult(
+        "auc_threshold",
+        passed,
+        auc,
+        spec.threshold,
+        f"AUC {_three(auc, spec.threshold)} {relation} {spec.threshold:g}",
+    )
 
 
 def _better_than_champion(
@@ -111,19 +119,27 @@ def _better_than_champion(
     if champion is None:
         return RuleResult(name, True, None, spec.margin, "no champion yet")
     if paired is None:
-        why = _why_no_auc(candidate) if not candidate.finite or champion.finite else "a score of the champion is not a number"
+        why = (
+            _why_no_auc(candidate)
+            if not candidate.finite or champion.finite
+            else "a score of the champion is not a number"
+        )
         return RuleResult(name, False, None, spec.margin, why, inconclusive=True)
     passed = paired.difference > spec.margin
     wanted = f"by more than {spec.margin:g}" if spec.margin else "at all"
     detail = f"{'beats' if passed else 'does not beat'} champion {champion.version} {wanted}: {paired.candidate:.4f} against {paired.champion:.4f}, difference {paired.difference:+.4f}"
     if paired.interval is not None:
-        detail += f" ({paired.interval.confidence:.0%} {paired.interval.low:+.4f} to {paired.interval.high:+.4f})"
+        detail += (
+            f" ({paired.interval.confidence:.0%} {paired.interval.low:+.4f} to {paired.interval.high:+.4f})"
+        )
     return RuleResult(name, passed, paired.difference, spec.margin, detail)
 
 
 def _onnx_parity(spec: GateSpec, parity: float) -> RuleResult:
     if math.isnan(parity):
-        return RuleResult("onnx_parity", False, None, spec.parity_atol, "parity was not measured", inconclusive=True)
+        return RuleResult(
+            "onnx_parity", False, None, spec.parity_atol, "parity was not measured", inconclusive=True
+        )
     passed = parity <= spec.parity_atol
     detail = f"graph and native model differ by {parity:.1e}, {'within' if passed else 'more than'} {spec.parity_atol:g}"
     return RuleResult("onnx_parity", passed, parity, spec.parity_atol, detail)
@@ -134,9 +150,18 @@ def _newer_than_champion(as_of: date, exists: bool, champion_as_of: date | None)
     if not exists:
         return RuleResult(name, True, None, None, "no champion yet")
     if champion_as_of is None:
-        return RuleResult(name, False, None, 0.0, "the champion carries no as-of day (tag ct.as_of): nobody can say which is newer", inconclusive=True)
+        return RuleResult(
+            name,
+            False,
+            None,
+            0.0,
+            "the champion carries no as-of day (tag ct.as_of): nobody can say which is newer",
+            inconclusive=True,
+        )
     days = (as_of - champion_as_of).days
-    detail = f"as of {as_of}, {'newer than' if days > 0 else 'not newer than'} the champion's {champion_as_of}"
+    detail = (
+        f"as of {as_of}, {'newer than' if days > 0 else 'not newer than'} the champion's {champion_as_of}"
+    )
     return RuleResult(name, days > 0, float(days), 0.0, detail)
 
 
@@ -171,5 +196,7 @@ def _why_no_auc(scores: Scores) -> str:
 
 def _three(value: float, threshold: float) -> str:
     """Three decimals, or as many as it takes to stay on its side of the threshold when read."""
-    return next((text for k in range(3, 9) if (float(text := f"{value:.{k}f}") >= threshold) == (value >= threshold)), repr(value))
-
+    return next(
+        (text for k in range(3, 9) if (float(text := f"{value:.{k}f}") >= threshold) == (value >= threshold)),
+        repr(value),
+    )

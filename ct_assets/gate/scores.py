@@ -26,7 +26,9 @@ class Scores:
     def __post_init__(self) -> None:
         ids = len(self.labels) if self.rows is None else len(self.rows)
         if not len(self.labels) == len(self.predictions) == ids:
-            raise GateError(f"version {self.version}: {ids} rows, {len(self.labels)} labels, {len(self.predictions)} predictions: one each a row")
+            raise GateError(
+                f"version {self.version}: {ids} rows, {len(self.labels)} labels, {len(self.predictions)} predictions: one each a row"
+            )
         if not np.isin(self.labels, (0, 1)).all():
             raise GateError(f"version {self.version}: labels of the holdout must be 0 or 1")
 
@@ -40,7 +42,9 @@ class Scores:
 
     def require_same_rows(self, other: Scores) -> None:
         """A paired comparison means the very same rows: raises GateError otherwise."""
-        ids_differ = self.rows is not None and other.rows is not None and not np.array_equal(self.rows, other.rows)
+        ids_differ = (
+            self.rows is not None and other.rows is not None and not np.array_equal(self.rows, other.rows)
+        )
         if ids_differ or not np.array_equal(self.labels, other.labels):
             raise GateError(
                 f"versions {self.version} ({len(self.labels)} rows) and {other.version} ({len(other.labels)} rows) "

@@ -1,9 +1,9 @@
 """The serving bundle: the files of a model version that serving loads. Never a pickle.
 
-    model.onnx    inputs `numerical` float32 [rows, k] and, where the model has categorical features,
-                  `categorical` string [rows, m]; columns in the order of the spec; a missing number is NaN,
-                  a missing category "". Output `score` float32 [rows], probability of the positive class.
-    bundle.json   this file's `Bundle`: the feature contract, the graph's digest, and golden rows.
+model.onnx    inputs `numerical` float32 [rows, k] and, where the model has categorical features,
+              `categorical` string [rows, m]; columns in the order of the spec; a missing number is NaN,
+              a missing category "". Output `score` float32 [rows], probability of the positive class.
+bundle.json   this file's `Bundle`: the feature contract, the graph's digest, and golden rows.
 """
 
 from __future__ import annotations
@@ -51,11 +51,15 @@ def read_bundle(folder: Path) -> Bundle:
         raise BundleError(f"{folder / BUNDLE_FILE}: not readable ({error})") from error
     found = hashlib.sha256(graph).hexdigest()
     if found != bundle.onnx_sha256:
-        raise BundleError(f"{folder / MODEL_FILE}: digest {found[:12]} is not the registered {bundle.onnx_sha256[:12]}")
+        raise BundleError(
+            f"{folder / MODEL_FILE}: digest {found[:12]} is not the registered {bundle.onnx_sha256[:12]}"
+        )
     return bundle
 
 
-def write_bundle(folder: Path, graph: bytes, *, numerical: list[str], categorical: list[str], golden: Golden) -> Bundle:
+def write_bundle(
+    folder: Path, graph: bytes, *, numerical: list[str], categorical: list[str], golden: Golden
+) -> Bundle:
     """Adds `bundle.json` and the graph to `folder` (made if absent); the digest is taken from the bytes written."""
     folder.mkdir(parents=True, exist_ok=True)
     bundle = Bundle(numerical, categorical, hashlib.sha256(graph).hexdigest(), golden)

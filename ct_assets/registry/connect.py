@@ -8,6 +8,7 @@ own default is `./mlruns` of whatever directory a process happens to run in.
 
 from __future__ import annotations
 
+import importlib
 import os
 import threading
 from collections.abc import Iterator
@@ -53,8 +54,8 @@ def mlflow_exception() -> Any:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-        import mlflow.artifacts  # noqa: F401
-        import mlflow.tracking  # noqa: F401
+        for module in ("mlflow.artifacts", "mlflow.tracking"):
+            importlib.import_module(module)
         from mlflow.exceptions import MlflowException
 
     return MlflowException
@@ -71,7 +72,9 @@ def connect(tracking_uri: str) -> Any:
     file.parent.mkdir(parents=True, exist_ok=True)
     with _exclusive(file.with_name(f".{file.name}.lock")):
         client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
-        client.search_registered_models(max_results=1)  # the registry's half of the schema is made on its first call
+        client.search_registered_models(
+            max_results=1
+        )  # the registry's half of the schema is made on its first call
     return client
 
 

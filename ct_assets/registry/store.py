@@ -71,7 +71,9 @@ class Registry:
         found: list[Any] = []
         token: str | None = None
         while True:
-            page = self.client.search_model_versions(f"name = '{self.name}'", max_results=200, page_token=token)
+            page = self.client.search_model_versions(
+                f"name = '{self.name}'", max_results=200, page_token=token
+            )
             found.extend(page)
             token = page.token
             if not token:
@@ -100,7 +102,13 @@ class Registry:
             self.client.set_model_version_tag(self.name, version, key, str(value))
 
     def register(
-        self, *, run_id: str, source: str, tags: Mapping[str, str], model_id: str | None = None, description: str = ""
+        self,
+        *,
+        run_id: str,
+        source: str,
+        tags: Mapping[str, str],
+        model_id: str | None = None,
+        description: str = "",
     ) -> Version:
         """A new version of this model (the model itself is made with its first one).
 
@@ -114,7 +122,12 @@ class Registry:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         created = self.client.create_model_version(
-            self.name, source, run_id=run_id, tags=dict(tags), description=description or None, model_id=model_id
+            self.name,
+            source,
+            run_id=run_id,
+            tags=dict(tags),
+            description=description or None,
+            model_id=model_id,
         )
         return _version(created)
 
@@ -166,7 +179,10 @@ class Registry:
         try:
             return Path(
                 download_artifacts(
-                    artifact_uri=uri, dst_path=folder, tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri
+                    artifact_uri=uri,
+                    dst_path=folder,
+                    tracking_uri=self.tracking_uri,
+                    registry_uri=self.tracking_uri,
                 )
             )
         except (OSError, MlflowException) as error:
@@ -182,7 +198,9 @@ class Registry:
 
 def _version(found: Any) -> Version:
     created = datetime.fromtimestamp(found.creation_timestamp / 1_000, tz=UTC)
-    return Version(version=str(found.version), run_id=found.run_id or "", tags=dict(found.tags), created=created)
+    return Version(
+        version=str(found.version), run_id=found.run_id or "", tags=dict(found.tags), created=created
+    )
 
 
 def _is_absent(error: Any) -> bool:
@@ -197,4 +215,6 @@ def _verify(folder: Path, version: Version) -> None:
     digest = read_bundle(folder).onnx_sha256
     registered = version.tags.get(ONNX_SHA256, digest)
     if digest != registered:
-        raise BundleError(f"{folder}: digest {digest[:12]} is not the {registered[:12]} of version {version.version}'s tag {ONNX_SHA256}")
+        raise BundleError(
+            f"{folder}: digest {digest[:12]} is not the {registered[:12]} of version {version.version}'s tag {ONNX_SHA256}"
+        )

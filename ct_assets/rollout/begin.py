@@ -57,7 +57,11 @@ def _tell_again(ctx: RolloutContext, state: RouteState) -> None:
 
 def _may_take(ctx: RolloutContext, state: RouteState, challenger: str, now: float, *, force: bool) -> None:
     if state.challenger != challenger:
-        raise RolloutError(f"rollout {state.rollout} is open: roll it back before one of v{challenger} begins")
+        raise RolloutError(
+            f"rollout {state.rollout} is open: roll it back before one of v{challenger} begins"
+        )
     silent_s = now - state.beat
     if silent_s < ctx.stale_s and not force:
-        raise NotOwner(f"rollout {state.rollout}: owner {state.owner} beat {silent_s:.0f} s ago, and is not dead before {ctx.stale_s:.0f} s")
+        raise NotOwner(
+            f"rollout {state.rollout}: owner {state.owner} beat {silent_s:.0f} s ago, and is not dead before {ctx.stale_s:.0f} s"
+        )

@@ -19,8 +19,17 @@ if TYPE_CHECKING:
     from ct_assets.ledger import Entry
 
 __all__ = [
-    "NotOwner", "Registered", "Registry", "RolloutContext", "RolloutError", "Say", "ServingBehind", "Superseded",
-    "evidence_of", "ledger_entry", "silent",
+    "NotOwner",
+    "Registered",
+    "Registry",
+    "RolloutContext",
+    "RolloutError",
+    "Say",
+    "ServingBehind",
+    "Superseded",
+    "evidence_of",
+    "ledger_entry",
+    "silent",
 ]
 
 
@@ -97,10 +106,14 @@ class RolloutContext:
             if not urls:
                 raise ValueError(f"{name} is empty: without an endpoint to ask, readiness would be a guess")
         if self.beat_s >= self.stale_s:
-            raise ValueError(f"beat_s={self.beat_s} must be shorter than stale_s={self.stale_s}: a living owner would be replaced")
+            raise ValueError(
+                f"beat_s={self.beat_s} must be shorter than stale_s={self.stale_s}: a living owner would be replaced"
+            )
 
 
-def evidence_of(state: RouteState, at: float, told: RolloutDecision | StepRecord | None = None) -> dict[str, Any]:
+def evidence_of(
+    state: RouteState, at: float, told: RolloutDecision | StepRecord | None = None
+) -> dict[str, Any]:
     """The evidence of a ledger row: whose rollout, when (epoch s), and the numbers."""
     numbers: dict[str, Any] = {}
     if isinstance(told, RolloutDecision):

@@ -34,7 +34,9 @@ def serving_version(url: str) -> str | None:
     return None if version is None else str(version)
 
 
-def common_version(urls: Iterable[str], serving: Callable[[str], str | None], wanted: str | None) -> str | None:
+def common_version(
+    urls: Iterable[str], serving: Callable[[str], str | None], wanted: str | None
+) -> str | None:
     """The version that all endpoints serve: a foreign one if any serves it, None if one serves none yet."""
     versions = [serving(url) for url in urls]
     foreign = [version for version in versions if version not in (None, wanted)]

@@ -90,7 +90,9 @@ def stages(rollout: RolloutSpec) -> tuple[Stage, ...]:
     return (Stage("shadow", 0, rollout.shadow.percent), *canary)
 
 
-def may_enter(state: RouteState, observation: Observation, rollout: RolloutSpec, now: float) -> RolloutDecision:
+def may_enter(
+    state: RouteState, observation: Observation, rollout: RolloutSpec, now: float
+) -> RolloutDecision:
     """Whether the next stage may begin: no request goes to a challenger that does not serve its version yet."""
     _require_stage_phase(state)
     name = state.stage.name
@@ -100,7 +102,9 @@ def may_enter(state: RouteState, observation: Observation, rollout: RolloutSpec,
         held = RolloutDecision(Action.STAY, Cause.NO_REGISTRY, f"the registry cannot be read: {name} waits")
         return _stay(state, held, rollout, now)
     if observation.serving == state.challenger:
-        return RolloutDecision(Action.ENTER, Cause.READY, f"challenger v{state.challenger} serves: {name} begins")
+        return RolloutDecision(
+            Action.ENTER, Cause.READY, f"challenger v{state.challenger} serves: {name} begins"
+        )
     seen = f"v{observation.serving}" if observation.serving else "no version"
     reason = f"challenger endpoints report {seen}, not v{state.challenger}: {name} waits"
     return _stay(state, RolloutDecision(Action.STAY, Cause.NOT_READY, reason), rollout, now)
@@ -114,12 +118,16 @@ def observe(state: RouteState, observation: Observation, rollout: RolloutSpec, n
     """
     _require_stage_phase(state)
     if not state.entered:
-        raise ValueError(f"rollout {state.rollout}: no stage is entered, the last one was {state.passed[-1:] or 'none'}")
+        raise ValueError(
+            f"rollout {state.rollout}: no stage is entered, the last one was {state.passed[-1:] or 'none'}"
+        )
     over = _over_limit(state, rollout)
     if over is not None and over.action is Action.ROLLBACK:
         return over
     if observation.moved:
-        return RolloutDecision(Action.ROLLBACK, Cause.ALIAS_MOVED, observation.moved, _evidence(state, rollout))
+        return RolloutDecision(
+            Action.ROLLBACK, Cause.ALIAS_MOVED, observation.moved, _evidence(state, rollout)
+        )
     if observation.serving not in (None, state.challenger):
         reason = f"challenger endpoints serve v{observation.serving}, not v{state.challenger}: what is measured is another model"
         return RolloutDecision(Action.ROLLBACK, Cause.OTHER_VERSION, reason, _evidence(state, rollout))
@@ -141,9 +149,13 @@ def _over_limit(state: RouteState, rollout: RolloutSpec) -> RolloutDecision | No
     value = log_e(count.n, count.k, limit)
     if value < bar:
         return None
-    said = f"{state.stage.name}: {count.k} of {count.n} requests failed ({_percent(count)}, limit {limit:.2%})"
+    said = (
+        f"{state.stage.name}: {count.k} of {count.n} requests failed ({_percent(count)}, limit {limit:.2%})"
+    )
     bound = upper_rate(champion.n, champion.k)
-    common = log_e(champion.n, champion.k, limit) >= bar and (bound >= 1 or log_e(count.n, count.k, bound) < bar)
+    common = log_e(champion.n, champion.k, limit) >= bar and (
+        bound >= 1 or log_e(count.n, count.k, bound) < bar
+    )
     if common:
         reason = f"{said}, but the champion fails too ({_percent(champion)}): an outage of both, no verdict on the challenger"
         return RolloutDecision(Action.STAY, Cause.COMMON_MODE, reason, _evidence(state, rollout))
@@ -151,16 +163,24 @@ def _over_limit(state: RouteState, rollout: RolloutSpec) -> RolloutDecision | No
     return RolloutDecision(Action.ROLLBACK, Cause.OVER_LIMIT, reason, _evidence(state, rollout))
 
 
-def _held(state: RouteState, observation: Observation, rollout: RolloutSpec, now: float) -> RolloutDecision | None:
+def _held(
+    state: RouteState, observation: Observation, rollout: RolloutSpec, now: float
+) -> RolloutDecision | None:
     """The first thing that a stage still lacks; None: nothing."""
     stage, count = state.stage, state.judged
-    bake_s = 0.0 if stage.shadow else rollout.bake_s  # a shadow harms nobody: its count of requests is its length
+    bake_s = (
+        0.0 if stage.shadow else rollout.bake_s
+    )  # a shadow harms nobody: its count of requests is its length
     needed = rollout.shadow.requests if stage.shadow else rollout.min_requests
     baked_s = 0.0 if state.taken is None else now - state.taken
     rules = (
         (observation.moved is None, Cause.NO_REGISTRY, "the registry cannot be read"),
         (not observation.metrics, Cause.NO_METRICS, "the router's counters cannot be read"),
-        (not observation.taken or state.taken is None, Cause.NOT_TAKEN, f"the router has not taken weight {state.weight} %"),
+        (
+            not observation.taken or state.taken is None,
+            Cause.NOT_TAKEN,
+            f"the router has not taken weight {state.weight} %",
+        ),
         (observation.serving is None, Cause.NOT_READY, "a challenger endpoint is not ready"),
         (baked_s < bake_s, Cause.BAKING, f"{baked_s:.0f} of {bake_s:.0f} s baked"),
         (count.n < needed, Cause.FEW_REQUESTS, f"{count.n} of {needed} requests seen"),
@@ -180,8 +200,12 @@ def _stay(state: RouteState, held: RolloutDecision, rollout: RolloutSpec, now: f
     """A hold, or the end of patience with it."""
     if now - state.since < rollout.deadline_s:
         return held
-    reason = f"inconclusive for {now - state.since:.0f} s (deadline_s {rollout.deadline_s:.0f}): {held.reason}"
-    return RolloutDecision(Action.ROLLBACK, Cause.DEADLINE, reason, held.evidence | {"held_by": held.cause.value})
+    reason = (
+        f"inconclusive for {now - state.since:.0f} s (deadline_s {rollout.deadline_s:.0f}): {held.reason}"
+    )
+    return RolloutDecision(
+        Action.ROLLBACK, Cause.DEADLINE, reason, held.evidence | {"held_by": held.cause.value}
+    )
 
 
 def _evidence(state: RouteState, rollout: RolloutSpec) -> dict[str, Any]:
@@ -202,11 +226,12 @@ def _evidence(state: RouteState, rollout: RolloutSpec) -> dict[str, Any]:
     }
 
 
-
 def _percent(count: Count) -> str:
     return "nothing seen" if count.rate is None else f"{count.rate:.2%}"
 
 
 def _require_stage_phase(state: RouteState) -> None:
     if state.phase is not Phase.STAGE or state.all_passed:
-        raise ValueError(f"rollout {state.rollout or '(none)'}: phase {state.phase.value}, no stage left to decide on")
+        raise ValueError(
+            f"rollout {state.rollout or '(none)'}: phase {state.phase.value}, no stage left to decide on"
+        )

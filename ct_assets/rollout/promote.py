@@ -47,7 +47,9 @@ def promote(ctx: RolloutContext) -> Ending:
         _move(ctx, hold)
     ending = _tell(ctx, hold.state)
     if hold.state.phase is Phase.PROMOTING:
-        hold.write(promoted(hold.state, ctx.now()))  # last: once closed, no rerun would tell what a kill swallowed
+        hold.write(
+            promoted(hold.state, ctx.now())
+        )  # last: once closed, no rerun would tell what a kill swallowed
     return ending
 
 
@@ -66,7 +68,9 @@ def _move(ctx: RolloutContext, hold: Hold) -> None:
         )
     hold.write(with_champion(hold.state, ctx.now()))
     if not hold.wait(hold.taken, ctx.follow_s):
-        raise ServingBehind(f"rollout {state.rollout}: the router did not take the champion's route in {ctx.follow_s:.0f} s")
+        raise ServingBehind(
+            f"rollout {state.rollout}: the router did not take the champion's route in {ctx.follow_s:.0f} s"
+        )
     registry.clear_alias("challenger", only_if=new)
     registry.tag(new, **{"ct.rollout": "promoted"})
 

@@ -31,14 +31,18 @@ def rollback(ctx: RolloutContext, reason: str) -> Ending:
     hold = Hold(ctx)
     state = hold.state
     if state.phase in (Phase.IDLE, Phase.PROMOTED):
-        raise RolloutError(f"rollout {state.rollout or '(none)'} is {state.phase.value}: nothing to roll back")
+        raise RolloutError(
+            f"rollout {state.rollout or '(none)'} is {state.phase.value}: nothing to roll back"
+        )
     if state.phase is not Phase.ROLLED_BACK:
         if state.phase is not Phase.ROLLING_BACK:
             hold.write(undoing(state, reason, ctx.now()))
         _restore(ctx, hold)
     ending = _tell(ctx, hold.state)
     if hold.state.phase is not Phase.ROLLED_BACK:
-        hold.write(rolled_back(hold.state, ctx.now()))  # last: once closed, no rerun would tell what a kill swallowed
+        hold.write(
+            rolled_back(hold.state, ctx.now())
+        )  # last: once closed, no rerun would tell what a kill swallowed
     return ending
 
 
@@ -62,5 +66,11 @@ def _tell(ctx: RolloutContext, state: RouteState) -> Ending:
     evidence = evidence_of(state, state.since)  # when the rollback began: the same in every rerun
     ctx.say("rolled_back", state.reason, evidence)
     return Ending(
-        Phase.ROLLED_BACK, state.rollout, state.challenger or "", state.champion, state.reason, state.history, evidence
+        Phase.ROLLED_BACK,
+        state.rollout,
+        state.challenger or "",
+        state.champion,
+        state.reason,
+        state.history,
+        evidence,
     )

@@ -77,7 +77,9 @@ def _decide(
     return state, observe(state, observation, ctx.spec, now)
 
 
-def _leave(state: RouteState, decision: RolloutDecision, hold: Hold, ctx: RolloutContext, now: float) -> StageResult:
+def _leave(
+    state: RouteState, decision: RolloutDecision, hold: Hold, ctx: RolloutContext, now: float
+) -> StageResult:
     ok = decision.action is Action.ADVANCE
     ended = (passed if ok else failed)(state, decision, ctx.spec.error_rate_limit, now)
     hold.write(ended)
@@ -95,7 +97,9 @@ def _settled(stage: str, state: RouteState) -> StageResult | None:
     if record is not None:
         return StageResult(True, record.reason, evidence_of(state, record.ended, record), record)
     if state.phase is not Phase.STAGE or not state.plan:
-        return StageResult(True, f"{stage}: nothing to compare with or nothing left to do ({state.phase.value})", {})
+        return StageResult(
+            True, f"{stage}: nothing to compare with or nothing left to do ({state.phase.value})", {}
+        )
     return None
 
 

@@ -13,7 +13,17 @@ from enum import StrEnum
 from ct_assets.rollout.state import Phase, RouteState
 from ct_assets.rollout.transitions import rollout_id
 
-__all__ = ["MAX_ATTEMPTS", "STALE_S", "START_UP_S", "RunFacts", "Supervision", "SupervisionAction", "alias_moved", "subject", "supervise"]
+__all__ = [
+    "MAX_ATTEMPTS",
+    "STALE_S",
+    "START_UP_S",
+    "RunFacts",
+    "Supervision",
+    "SupervisionAction",
+    "alias_moved",
+    "subject",
+    "supervise",
+]
 
 STALE_S = 30.0
 """An owner beats every 10 s; three beats missed and it is taken for dead."""

@@ -15,8 +15,18 @@ from ct_assets.rollout.plan import RolloutDecision
 from ct_assets.rollout.state import Count, Counters, Phase, RouteState, Seen, Stage, StepRecord
 
 __all__ = [
-    "counted", "entered", "failed", "opened", "passed", "promoted", "promoting", "rolled_back", "rollout_id",
-    "taken_by", "undoing", "with_champion",
+    "counted",
+    "entered",
+    "failed",
+    "opened",
+    "passed",
+    "promoted",
+    "promoting",
+    "rolled_back",
+    "rollout_id",
+    "taken_by",
+    "undoing",
+    "with_champion",
 ]
 
 
@@ -54,8 +64,13 @@ def entered(state: RouteState, now: float) -> RouteState:
     """The next stage begins. What was counted since the last one passed counts in this one."""
     stage = state.stage
     return replace(
-        state, step=len(state.history), weight=stage.weight, mirror_percent=stage.mirror_percent,
-        since=now, taken=None, beat=now,
+        state,
+        step=len(state.history),
+        weight=stage.weight,
+        mirror_percent=stage.mirror_percent,
+        since=now,
+        taken=None,
+        beat=now,
     )
 
 
@@ -69,12 +84,16 @@ def counted(state: RouteState, counters: Counters) -> RouteState | None:
         return replace(state, mark=counters)
     base = state.mark if state.mark.epoch == counters.epoch else Counters(counters.epoch)
     grown = Seen(
-        counters.champion - base.champion, counters.challenger - base.challenger, counters.shadow - base.shadow
+        counters.champion - base.champion,
+        counters.challenger - base.challenger,
+        counters.shadow - base.shadow,
     )
     if min(grown.champion.n, grown.challenger.n, grown.shadow.n) < 0:
         return None
     seen = state.seen
-    total = Seen(seen.champion + grown.champion, seen.challenger + grown.challenger, seen.shadow + grown.shadow)
+    total = Seen(
+        seen.champion + grown.champion, seen.challenger + grown.challenger, seen.shadow + grown.shadow
+    )
     return replace(state, mark=counters, seen=total)
 
 
@@ -86,14 +105,23 @@ def passed(state: RouteState, decision: RolloutDecision, limit: float, now: floa
 
 def failed(state: RouteState, decision: RolloutDecision, limit: float, now: float) -> RouteState:
     """All traffic back to the champion at once; aliases follow in the rollback op."""
-    history = (*state.history, _record(state, decision, limit, now, passed=False)) if state.entered else state.history
+    history = (
+        (*state.history, _record(state, decision, limit, now, passed=False))
+        if state.entered
+        else state.history
+    )
     return undoing(replace(state, history=history), decision.reason, now)
 
 
 def undoing(state: RouteState, reason: str, now: float) -> RouteState:
     """The rollback begins, for a reason that is kept if there is one already."""
     return replace(
-        state, phase=Phase.ROLLING_BACK, weight=0, mirror_percent=0, beat=now, reason=state.reason or reason,
+        state,
+        phase=Phase.ROLLING_BACK,
+        weight=0,
+        mirror_percent=0,
+        beat=now,
+        reason=state.reason or reason,
         since=state.since if state.phase is Phase.ROLLING_BACK else now,
     )
 
@@ -109,7 +137,9 @@ def promoting(state: RouteState, now: float) -> RouteState:
         ValueError: when a stage is not passed.
     """
     if not state.all_passed or not all(record.passed for record in state.history):
-        raise ValueError(f"rollout {state.rollout}: only {', '.join(state.passed) or 'no stage'} passed, not the whole plan")
+        raise ValueError(
+            f"rollout {state.rollout}: only {', '.join(state.passed) or 'no stage'} passed, not the whole plan"
+        )
     return replace(state, phase=Phase.PROMOTING, alias_moved=True, since=now, beat=now)
 
 
@@ -122,9 +152,17 @@ def promoted(state: RouteState, now: float) -> RouteState:
     return replace(state, phase=Phase.PROMOTED, beat=now)
 
 
-def _record(state: RouteState, decision: RolloutDecision, limit: float, now: float, *, passed: bool) -> StepRecord:
+def _record(
+    state: RouteState, decision: RolloutDecision, limit: float, now: float, *, passed: bool
+) -> StepRecord:
     judged: Count = state.judged
     return StepRecord(
-        stage=state.stage.name, weight=state.weight, started=state.since, ended=now, seen=state.seen,
-        log_e=round(log_e(judged.n, judged.k, limit), 3), passed=passed, reason=decision.reason,
+        stage=state.stage.name,
+        weight=state.weight,
+        started=state.since,
+        ended=now,
+        seen=state.seen,
+        log_e=round(log_e(judged.n, judged.k, limit), 3),
+        passed=passed,
+        reason=decision.reason,
     )

@@ -49,7 +49,9 @@ def build_dataset(spec: ModelSpec, labelled: pa.Table, window: TrainingWindow) -
     """Cuts `labelled` (as of `window.as_of`) into the window's parts; raises NotTrainable."""
     absent = [name for name in (*spec.features, "label", "event_time") if name not in labelled.column_names]
     if absent:
-        raise NotTrainable(f"column '{absent[0]}' is missing from the labelled rows: log it, or drop it from features")
+        raise NotTrainable(
+            f"column '{absent[0]}' is missing from the labelled rows: log it, or drop it from features"
+        )
     rows = labelled.sort_by([("event_time", "ascending"), ("request_id", "ascending")])
     train = _between(rows, *window.train_bounds())
     holdout = _between(rows, *window.holdout_bounds())
@@ -57,7 +59,9 @@ def build_dataset(spec: ModelSpec, labelled: pa.Table, window: TrainingWindow) -
     _check(spec, holdout, f"holdout {window.holdout_start}..{window.holdout_end}", 1)
     empty = [name for name in spec.features if train[name].null_count == train.num_rows]
     if empty:
-        raise NotTrainable(f"feature '{empty[0]}' is null in every row of the training window: see what logs it, or drop it")
+        raise NotTrainable(
+            f"feature '{empty[0]}' is null in every row of the training window: see what logs it, or drop it"
+        )
     seen = set(_dates(train)) | set(_dates(holdout))
     return Dataset(
         window=window,
@@ -76,7 +80,9 @@ def labels(table: pa.Table) -> np.ndarray:
 
 def _check(spec: ModelSpec, part: pa.Table, where: str, min_rows: int) -> None:
     if part.num_rows < min_rows:
-        raise NotTrainable(f"{where} holds {part.num_rows:,} labelled rows, at least {min_rows:,} are needed: wait for labels, or widen it")
+        raise NotTrainable(
+            f"{where} holds {part.num_rows:,} labelled rows, at least {min_rows:,} are needed: wait for labels, or widen it"
+        )
     strange = sorted({str(v) for v in pc.unique(part["label"]).to_pylist()} - {"0.0", "1.0", "0", "1"})
     if strange:
         raise NotTrainable(f"{where}: '{spec.label}' holds {strange[0]}; a binary label is 0 or 1")
@@ -84,7 +90,9 @@ def _check(spec: ModelSpec, part: pa.Table, where: str, min_rows: int) -> None:
     counts = {"positive": positives, "negative": part.num_rows - positives}
     if 0 in counts.values():
         only = next(name for name, n in counts.items() if n)
-        raise NotTrainable(f"{where} holds {only} labels only ({part.num_rows:,} rows): nothing can be told apart")
+        raise NotTrainable(
+            f"{where} holds {only} labels only ({part.num_rows:,} rows): nothing can be told apart"
+        )
     for name, n in counts.items():
         if n < spec.training.min_positives:
             raise NotTrainable(
@@ -95,7 +103,9 @@ def _check(spec: ModelSpec, part: pa.Table, where: str, min_rows: int) -> None:
 def _between(rows: pa.Table, start: datetime, end: datetime) -> pa.Table:
     kind = rows.schema.field("event_time").type
     time = rows["event_time"]
-    return rows.filter(pc.and_(pc.greater_equal(time, pa.scalar(start, kind)), pc.less(time, pa.scalar(end, kind))))
+    return rows.filter(
+        pc.and_(pc.greater_equal(time, pa.scalar(start, kind)), pc.less(time, pa.scalar(end, kind)))
+    )
 
 
 def _dates(part: pa.Table) -> list[date]:
@@ -117,9 +127,15 @@ def _content_hash(parts: Sequence[pa.Table], columns: Sequence[str]) -> str:
         digest.update(f"{part.num_rows}\n".encode())
         for name in columns:
             column = part[name].combine_chunks()
-            digest.update(name.encode() + b"\0" + np.packbits(column.is_null().to_numpy(zero_copy_only=False)).tobytes())
+            digest.update(
+                name.encode() + b"\0" + np.packbits(column.is_null().to_numpy(zero_copy_only=False)).tobytes()
+            )
             if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
-                digest.update(pc.fill_null(pc.cast(column, pa.float64(), safe=False), 0.0).to_numpy(zero_copy_only=False).tobytes())
+                digest.update(
+                    pc.fill_null(pc.cast(column, pa.float64(), safe=False), 0.0)
+                    .to_numpy(zero_copy_only=False)
+                    .tobytes()
+                )
             elif pa.types.is_timestamp(column.type):
                 digest.update(pc.cast(column, pa.int64()).to_numpy(zero_copy_only=False).tobytes())
             else:

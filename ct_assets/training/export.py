@@ -53,7 +53,13 @@ class SklearnModel:
         for step in _steps(self.estimator):
             float32_thresholds(step)
         with plain_attributes():
-            graph = to_onnx(self.estimator, initial_types=inputs, options={"zipmap": False}, target_opset=OPSET, name="model")
+            graph = to_onnx(
+                self.estimator,
+                initial_types=inputs,
+                options={"zipmap": False},
+                target_opset=OPSET,
+                name="model",
+            )
         return score_only(graph)
 
 
@@ -95,7 +101,9 @@ def score_only(graph: onnx.ModelProto) -> onnx.ModelProto:
         return graph
     del graph.graph.output[:]
     graph.graph.initializer.append(numpy_helper.from_array(np.array(1, dtype=np.int64), "positive_class"))
-    graph.graph.node.append(helper.make_node("Gather", [names[-1], "positive_class"], ["score"], name="score", axis=1))
+    graph.graph.node.append(
+        helper.make_node("Gather", [names[-1], "positive_class"], ["score"], name="score", axis=1)
+    )
     graph.graph.output.append(helper.make_tensor_value_info("score", TensorProto.FLOAT, [None]))
     checker.check_model(graph)
     return graph

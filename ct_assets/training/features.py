@@ -42,11 +42,15 @@ def categories(table: pa.Table, names: Sequence[str]) -> np.ndarray:
     """
     out = np.empty((table.num_rows, len(names)), dtype=object)
     for column, name in enumerate(names):
-        out[:, column] = pc.fill_null(pc.cast(_column(table, name), pa.string()), "").to_numpy(zero_copy_only=False)
+        out[:, column] = pc.fill_null(pc.cast(_column(table, name), pa.string()), "").to_numpy(
+            zero_copy_only=False
+        )
     return out
 
 
-def onnx_inputs(table: pa.Table, numerical: Sequence[str], categorical: Sequence[str]) -> dict[str, np.ndarray]:
+def onnx_inputs(
+    table: pa.Table, numerical: Sequence[str], categorical: Sequence[str]
+) -> dict[str, np.ndarray]:
     """The feed of a bundle's graph; an input exists only where the model has features of its kind."""
     feed: dict[str, np.ndarray] = {}
     if numerical:

@@ -25,7 +25,8 @@ def fit(spec: ModelSpec, dataset: Dataset) -> SklearnModel:
     from sklearn.preprocessing import OneHotEncoder
 
     model = classifier(
-        GradientBoostingClassifier, {**DEFAULTS, "random_state": spec.training.seed, **spec.training.parameters}
+        GradientBoostingClassifier,
+        {**DEFAULTS, "random_state": spec.training.seed, **spec.training.parameters},
     )
 
     def encoder(known: list[list[str]]) -> OneHotEncoder:

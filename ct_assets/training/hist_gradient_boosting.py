@@ -14,7 +14,13 @@ from ct_assets.training.pipeline import classifier, fit_pipeline
 
 __all__ = ["DEFAULTS", "fit"]
 
-DEFAULTS = {"max_iter": 200, "learning_rate": 0.05, "max_leaf_nodes": 31, "min_samples_leaf": 50, "l2_regularization": 1.0}
+DEFAULTS = {
+    "max_iter": 200,
+    "learning_rate": 0.05,
+    "max_leaf_nodes": 31,
+    "min_samples_leaf": 50,
+    "l2_regularization": 1.0,
+}
 
 
 def fit(spec: ModelSpec, dataset: Dataset) -> SklearnModel:
@@ -26,7 +32,9 @@ def fit(spec: ModelSpec, dataset: Dataset) -> SklearnModel:
     model = classifier(
         HistGradientBoostingClassifier,
         {**DEFAULTS, "early_stopping": False, "random_state": spec.training.seed, **spec.training.parameters},
-        refused={"categorical_features": "categories are encoded ahead, since native categorical splits export wrongly"},
+        refused={
+            "categorical_features": "categories are encoded ahead, since native categorical splits export wrongly"
+        },
     )
 
     def encoder(known: list[list[str]]) -> OrdinalEncoder:

@@ -35,5 +35,7 @@ def with_hard_rows(spec: ModelSpec, rows: pa.Table, *, limit: int = 200) -> pa.T
         at = few.schema.get_field_index(name)
         kind = few.schema.field(name).type
         values = [None] if name in spec.numerical else [None, UNKNOWN]
-        parts += [few.set_column(at, few.schema.field(name), pa.array([v] * few.num_rows, kind)) for v in values]
+        parts += [
+            few.set_column(at, few.schema.field(name), pa.array([v] * few.num_rows, kind)) for v in values
+        ]
     return pa.concat_tables(parts)

@@ -25,7 +25,9 @@ def classifier(kind: type, parameters: Mapping[str, Any], *, refused: Mapping[st
     try:
         return kind(**parameters)
     except TypeError as error:
-        raise TrainerError(f"training.parameters: {kind.__name__} takes no such parameter ({error})") from error
+        raise TrainerError(
+            f"training.parameters: {kind.__name__} takes no such parameter ({error})"
+        ) from error
 
 
 def known_categories(table: pa.Table, names: tuple[str, ...]) -> list[list[str]]:
@@ -35,7 +37,12 @@ def known_categories(table: pa.Table, names: tuple[str, ...]) -> list[list[str]]
 
 
 def fit_pipeline(
-    spec: ModelSpec, dataset: Dataset, model: Any, *, numerical: Any, categorical: Callable[[list[list[str]]], Any]
+    spec: ModelSpec,
+    dataset: Dataset,
+    model: Any,
+    *,
+    numerical: Any,
+    categorical: Callable[[list[list[str]]], Any],
 ) -> SklearnModel:
     """Fits `model` behind a transformer of each kind of column (`categorical` gets the categories it must know)."""
     from sklearn.compose import ColumnTransformer

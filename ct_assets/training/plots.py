@@ -27,7 +27,13 @@ def plot_holdout(path: Path, labels: np.ndarray, scores: np.ndarray, *, title: s
     low = max(min(predicted + observed) / 2, 1e-6)
     calibration.plot([low, 1], [low, 1], color="grey", linewidth=0.8, linestyle="--")
     calibration.plot(predicted, observed, marker="o", linestyle="none")
-    calibration.set(xscale="log", yscale="log", xlabel="mean score", ylabel="share of positives", title="Calibration, a tenth of the positives each")
+    calibration.set(
+        xscale="log",
+        yscale="log",
+        xlabel="mean score",
+        ylabel="share of positives",
+        title="Calibration, a tenth of the positives each",
+    )
     figure.suptitle(title)
     figure.savefig(path, dpi=100)
 
@@ -38,5 +44,7 @@ def _groups(labels: np.ndarray, scores: np.ndarray, count: int = 10) -> list[np.
     order = np.argsort(scores, kind="stable")
     before = np.cumsum(labels[order]) - labels[order]
     count = min(count, int(labels.sum()))
-    group = np.minimum(before * count // labels.sum(), count - 1)  # negatives above the last positive join its group
+    group = np.minimum(
+        before * count // labels.sum(), count - 1
+    )  # negatives above the last positive join its group
     return [order[group == g] for g in np.unique(group)]

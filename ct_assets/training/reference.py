@@ -24,9 +24,13 @@ def sample_rows(table: pa.Table, rows: int, *, seed: int) -> pa.Table:
     return table.take(pa.array(chosen))
 
 
-def write_reference(spec: ModelSpec, lake: Lake, run_id: str, train: pa.Table, holdout_scores: np.ndarray) -> None:
+def write_reference(
+    spec: ModelSpec, lake: Lake, run_id: str, train: pa.Table, holdout_scores: np.ndarray
+) -> None:
     """`reference.parquet`: event_time and features of sampled training rows. `scores.parquet`: column `prediction`."""
-    sample = sample_rows(train, spec.drift.reference_rows, seed=spec.training.seed).select(["event_time", *spec.features])
+    sample = sample_rows(train, spec.drift.reference_rows, seed=spec.training.seed).select(
+        ["event_time", *spec.features]
+    )
     lake.put_table(reference_key(spec.model, run_id, "reference.parquet"), sample)
     scores = pa.table({"prediction": pa.array(holdout_scores, pa.float64())})
     lake.put_table(reference_key(spec.model, run_id, "scores.parquet"), scores)

@@ -53,6 +53,10 @@ def retrain(
         work_dir=work_dir,
         run_tags={"ct.run_id": run_id} if run_id else None,
     )
-    how = "found: same data, same recipe" if trained.reused else f"trained in {sum(trained.seconds.values()):.1f} s"
+    how = (
+        "found: same data, same recipe"
+        if trained.reused
+        else f"trained in {sum(trained.seconds.values()):.1f} s"
+    )
     say(f"version {trained.version} {how}; AUC {trained.metrics['roc_auc']:.4f}, parity {trained.parity:.1e}")
     return trained

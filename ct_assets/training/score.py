@@ -24,7 +24,9 @@ class Scorer:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # a failed run raises; it need not be printed as well
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # the cores are shared with serving
+        options.add_session_config_entry(
+            "session.intra_op.allow_spinning", "0"
+        )  # the cores are shared with serving
         self.numerical = numerical
         self.categorical = categorical
         self._session: Any = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
@@ -38,7 +40,10 @@ class Scorer:
 
     def __call__(self, table: pa.Table) -> np.ndarray:
         """Probability of the positive class, float64 [rows]; KeyError names a feature that `table` lacks."""
-        parts = [self.run(self.feed(table.slice(start, BATCH_ROWS))) for start in range(0, table.num_rows, BATCH_ROWS)]
+        parts = [
+            self.run(self.feed(table.slice(start, BATCH_ROWS)))
+            for start in range(0, table.num_rows, BATCH_ROWS)
+        ]
         return np.concatenate(parts) if parts else np.empty(0)
 
     def feed(self, table: pa.Table) -> dict[str, np.ndarray]:
@@ -50,11 +55,17 @@ class Scorer:
         scores = np.asarray(self._session.run(["score"], feed)[0])
         rows = len(next(iter(feed.values())))
         if scores.shape != (rows,):
-            raise BundleError(f"the graph's output 'score' has shape {scores.shape} for {rows} rows: it must be [rows]")
+            raise BundleError(
+                f"the graph's output 'score' has shape {scores.shape} for {rows} rows: it must be [rows]"
+            )
         return scores.astype(np.float64)
 
     def _check_contract(self) -> None:
-        wanted = {name for name, columns in (("numerical", self.numerical), ("categorical", self.categorical)) if columns}
+        wanted = {
+            name
+            for name, columns in (("numerical", self.numerical), ("categorical", self.categorical))
+            if columns
+        }
         inputs = {item.name for item in self._session.get_inputs()}
         outputs = {item.name: item.type for item in self._session.get_outputs()}
         if inputs != wanted or outputs.get("score") != "tensor(float)":

@@ -28,7 +28,9 @@ class TrackedRun:
         self.run_id = str(run.info.run_id)
         self.experiment_id = str(run.info.experiment_id)
 
-    def log(self, *, parameters: Mapping[str, Any], metrics: Mapping[str, float], data_hash: str, data_source: str) -> None:
+    def log(
+        self, *, parameters: Mapping[str, Any], metrics: Mapping[str, float], data_hash: str, data_source: str
+    ) -> None:
         """Everything that is one value a name, in one request; and which data it was."""
         from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
@@ -37,8 +39,12 @@ class TrackedRun:
             metrics=[Metric(name, value, self._started_ms, 0) for name, value in metrics.items()],
             params=[Param(name, str(value)) for name, value in parameters.items()],
         )
-        dataset = Dataset(name="labelled", digest=data_hash, source_type="lake", source=json.dumps({"uri": data_source}))
-        self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+        dataset = Dataset(
+            name="labelled", digest=data_hash, source_type="lake", source=json.dumps({"uri": data_source})
+        )
+        self._client.log_inputs(
+            self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
+        )
 
     def log_files(self, folder: Path) -> None:
         self._client.log_artifacts(self.run_id, str(folder))
@@ -51,7 +57,11 @@ class TrackedRun:
         from mlflow.entities import LoggedModelOutput
 
         model = self._client.create_logged_model(
-            self.experiment_id, name=self._registry.name, source_run_id=self.run_id, tags=_tags(tags), model_type="classifier"
+            self.experiment_id,
+            name=self._registry.name,
+            source_run_id=self.run_id,
+            tags=_tags(tags),
+            model_type="classifier",
         )
         self._client.log_model_artifacts(model.model_id, str(folder))
         self._client.finalize_logged_model(model.model_id, "READY")

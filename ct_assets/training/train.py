@@ -124,16 +124,32 @@ def _train(
         metrics = {**holdout_metrics(truth, scores), "onnx_parity": difference}
         importance = permutation_importance(scorer, dataset.holdout, truth, seed=spec.training.seed)
     with _timed(seconds, "files"):
-        folder, notes = (Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=work_dir)) for kind in ("model", "notes"))
+        folder, notes = (
+            Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=work_dir)) for kind in ("model", "notes")
+        )
         bundle = write_model_folder(folder, spec, graph, golden_rows(scorer, dataset.holdout))
-        (notes / "importance.json").write_bytes(msgspec.json.format(msgspec.json.encode(importance), indent=1))
-        (notes / "dataset.json").write_bytes(msgspec.json.format(msgspec.json.encode(_describe(dataset)), indent=1))
+        (notes / "importance.json").write_bytes(
+            msgspec.json.format(msgspec.json.encode(importance), indent=1)
+        )
+        (notes / "dataset.json").write_bytes(
+            msgspec.json.format(msgspec.json.encode(_describe(dataset)), indent=1)
+        )
         plot_holdout(notes / "holdout.png", truth, scores, title=f"{spec.model} as of {dataset.window.as_of}")
         write_reference(spec, lake, run.run_id, dataset.train, scores)
     with _timed(seconds, "mlflow"):
-        run.log(parameters=_parameters(spec, dataset), metrics=metrics, data_hash=dataset.content_hash, data_source=lake.url)
+        run.log(
+            parameters=_parameters(spec, dataset),
+            metrics=metrics,
+            data_hash=dataset.content_hash,
+            data_source=lake.url,
+        )
         run.log_files(notes)
-        tags = {**about, ONNX_SHA256: bundle.onnx_sha256, PARITY: repr(difference), "ct.roc_auc": f"{metrics['roc_auc']:.6f}"}
+        tags = {
+            **about,
+            ONNX_SHA256: bundle.onnx_sha256,
+            PARITY: repr(difference),
+            "ct.roc_auc": f"{metrics['roc_auc']:.6f}",
+        }
         version = run.register(folder, tags=tags, description=f"As of {about[AS_OF]}: {about[TRIGGER]}")
     return _trained(dataset, version, metrics, folder, scores, seconds)
 

@@ -49,7 +49,9 @@ def find_trainer(name: str) -> Trainer:
     try:
         found = getattr(importlib.import_module(module), function)
     except ModuleNotFoundError as error:
-        raise TrainerError(f"training.trainer '{name}': module '{error.name}' is not installed or not on the path") from error
+        raise TrainerError(
+            f"training.trainer '{name}': module '{error.name}' is not installed or not on the path"
+        ) from error
     except AttributeError as error:
         raise TrainerError(f"training.trainer '{name}': '{module}' has no function '{function}'") from error
     if not callable(found):

@@ -51,14 +51,16 @@ def traffic() -> Callable[..., pa.Table]:
         version: str = "3",
     ) -> pa.Table:
         rng = np.random.default_rng(seed)
-        return pa.table({
-            "amount": amount_factor * rng.gamma(4.0, 15.0, rows),
-            "category": rng.choice(["food", "fuel", "travel"][: len(shares)], rows, p=shares),
-            "hour": np.floor(np.mod(rng.normal(hours, 5, rows), 24)),
-            "age": rng.exponential(300.0, rows),
-            "model_version": [version] * rows,
-            "prediction": np.clip(rng.beta(1, 20, rows) + score_shift, 0, 1),
-        })
+        return pa.table(
+            {
+                "amount": amount_factor * rng.gamma(4.0, 15.0, rows),
+                "category": rng.choice(["food", "fuel", "travel"][: len(shares)], rows, p=shares),
+                "hour": np.floor(np.mod(rng.normal(hours, 5, rows), 24)),
+                "age": rng.exponential(300.0, rows),
+                "model_version": [version] * rows,
+                "prediction": np.clip(rng.beta(1, 20, rows) + score_shift, 0, 1),
+            }
+        )
 
     return draw
 
@@ -67,7 +69,9 @@ def traffic() -> Callable[..., pa.Table]:
 def reference(traffic: Callable[..., pa.Table]) -> Reference:
     usual = traffic(8000, 1)
     scores = usual["prediction"].to_numpy()[:4000]
-    return Reference(usual.drop_columns(["model_version", "prediction"]), scores, "3", False, "sample of version 3")
+    return Reference(
+        usual.drop_columns(["model_version", "prediction"]), scores, "3", False, "sample of version 3"
+    )
 
 
 @pytest.fixture

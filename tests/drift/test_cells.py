@@ -14,7 +14,9 @@ counts = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400)), min_size=
 
 @settings(max_examples=100, deadline=None)
 @given(counts)
-def test_merging_keeps_every_row_and_leaves_cells_that_a_chi_square_can_bear(cells: list[tuple[int, int]]) -> None:
+def test_merging_keeps_every_row_and_leaves_cells_that_a_chi_square_can_bear(
+    cells: list[tuple[int, int]],
+) -> None:
     reference, current = (np.array(side) for side in zip(*cells, strict=True))
     a, b = merge_rare(reference, current)
     assert (a.sum(), b.sum()) == (reference.sum(), current.sum())
@@ -34,7 +36,9 @@ def test_an_outlier_moves_no_bin() -> None:
 
 
 def test_few_distinct_values_are_cells_of_their_own_and_so_is_a_new_one() -> None:
-    a, b = cell_counts(Column.of([0.0, 1.0] * 500, "numerical"), Column.of([0.0] * 80 + [1.0] * 80 + [2.0] * 40, "numerical"))
+    a, b = cell_counts(
+        Column.of([0.0, 1.0] * 500, "numerical"), Column.of([0.0] * 80 + [1.0] * 80 + [2.0] * 40, "numerical")
+    )
     assert a.tolist() == [500, 500, 0]
     assert b.tolist() == [80, 80, 40]
 

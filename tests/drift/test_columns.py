@@ -57,7 +57,9 @@ def test_categories_read_from_strings_dictionaries_and_codes() -> None:
         (pa.array([1.5, 2.5]), "categorical", "column 'x' is double, and categories are expected"),
     ],
 )
-def test_a_column_of_another_type_is_never_repaired_by_guessing(values: pa.Array, kind: str, said: str) -> None:
+def test_a_column_of_another_type_is_never_repaired_by_guessing(
+    values: pa.Array, kind: str, said: str
+) -> None:
     with pytest.raises(UnusableColumn, match=said):
         read_column(pa.table({"x": values}), "x", kind)  # type: ignore[arg-type]
 
@@ -73,5 +75,7 @@ def test_a_column_of_nulls_only_reads_as_empty() -> None:
 
 
 def test_deciles_are_values_of_the_column_and_ties_collapse() -> None:
-    assert Column.of([float(n) for n in range(1, 101)], "numerical").deciles.tolist() == [10.0 * n for n in range(1, 10)]
+    assert Column.of([float(n) for n in range(1, 101)], "numerical").deciles.tolist() == [
+        10.0 * n for n in range(1, 10)
+    ]
     assert Column.of([0.0] * 95 + [1.0, 2.0, 3.0, 4.0, 5.0], "numerical").deciles.tolist() == [0.0]

@@ -41,7 +41,10 @@ class Case:
 
 def holes(values: np.ndarray, rng: np.random.Generator) -> list[float | str | None]:
     """With nulls and, among numbers, infinities."""
-    kept = [None if lost else value for value, lost in zip(values.tolist(), rng.random(len(values)) < 0.1, strict=True)]
+    kept = [
+        None if lost else value
+        for value, lost in zip(values.tolist(), rng.random(len(values)) < 0.1, strict=True)
+    ]
     if values.dtype.kind == "f":
         kept[0] = float("inf")
     return kept
@@ -62,11 +65,23 @@ def randomized() -> Iterator[Case]:
         for method in ("psi", "ks"):
             for name, (a, b) in {"lognormal": lognormal, "whole": whole, "few": few}.items():
                 yield Case(f"{name}_{method}_{seed}", "numerical", method, a.tolist(), b.tolist())
-            yield Case(f"holes_{method}_{seed}", "numerical", method, holes(lognormal[0], rng), holes(lognormal[1], rng))
+            yield Case(
+                f"holes_{method}_{seed}",
+                "numerical",
+                method,
+                holes(lognormal[0], rng),
+                holes(lognormal[1], rng),
+            )
         for method in ("psi", "chisquare"):
             for name, (a, b) in {"category": category, "novel": novel}.items():
                 yield Case(f"{name}_{method}_{seed}", "categorical", method, a.tolist(), b.tolist())
-            yield Case(f"gaps_{method}_{seed}", "categorical", method, holes(category[0], rng), holes(category[1], rng))
+            yield Case(
+                f"gaps_{method}_{seed}",
+                "categorical",
+                method,
+                holes(category[0], rng),
+                holes(category[1], rng),
+            )
     rng = np.random.default_rng(9)
     far = [*rng.normal(0, 1, 999).tolist(), 1e6]
     yield Case("outlier_psi", "numerical", "psi", rng.normal(0, 1, 3000).tolist(), far)
@@ -93,11 +108,20 @@ def evidently_says() -> dict[str, float]:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         frames = [
-            pd.DataFrame({case.name: pd.Series(getattr(case, side), dtype=None if case.kind == "numerical" else object) for case in CASES})
+            pd.DataFrame(
+                {
+                    case.name: pd.Series(
+                        getattr(case, side), dtype=None if case.kind == "numerical" else object
+                    )
+                    for case in CASES
+                }
+            )
             for side in ("current", "reference")
         ]
         metrics = [ValueDrift(column=case.name, method=case.method, threshold=0.1) for case in CASES]
-        snapshot = Report(metrics).run(*(Dataset.from_pandas(frame, data_definition=definition) for frame in frames))
+        snapshot = Report(metrics).run(
+            *(Dataset.from_pandas(frame, data_definition=definition) for frame in frames)
+        )
         for case, metric in zip(CASES, snapshot.dict()["metrics"], strict=True):
             assert case.name in metric["metric_name"]
             said[case.name] = float(metric["value"])
@@ -107,7 +131,9 @@ def evidently_says() -> dict[str, float]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_contracts_number_is_evidentlys(case: Case, evidently_says: dict[str, float]) -> None:
     reference, current = Column.of(case.reference, case.kind), Column.of(case.current, case.kind)  # type: ignore[arg-type]
-    assert OURS[case.method](reference, current) == pytest.approx(evidently_says[case.name], rel=1e-9, abs=1e-12)
+    assert OURS[case.method](reference, current) == pytest.approx(
+        evidently_says[case.name], rel=1e-9, abs=1e-12
+    )
 
 
 def verdict(spec: ModelSpec, current: pa.Table, reference: Reference) -> DriftVerdict:
@@ -119,7 +145,9 @@ def verdict(spec: ModelSpec, current: pa.Table, reference: Reference) -> DriftVe
 
 def shown_states(page: str) -> dict[str, str]:
     """Column -> state of its test, as Evidently wrote it into the page."""
-    return dict(re.findall(r'"title": "Value drift for (\w+): [^"]*", "description": "[^"]*", "state": "(\w+)"', page))
+    return dict(
+        re.findall(r'"title": "Value drift for (\w+): [^"]*", "description": "[^"]*", "state": "(\w+)"', page)
+    )
 
 
 def test_the_page_shows_every_rule_with_its_test_and_what_moved_most(
@@ -130,17 +158,26 @@ def test_the_page_shows_every_rule_with_its_test_and_what_moved_most(
     assert page.count("<section") == 1
     assert "1,500 rows against 8,000: sample of version 3" in page
     assert "<b>DRIFT</b>" in page
-    assert shown_states(page) == {"amount": "fail", "category": "success", "hour": "success", "age": "success"}
+    assert shown_states(page) == {
+        "amount": "fail",
+        "category": "success",
+        "hour": "success",
+        "age": "success",
+    }
 
 
-def test_the_page_shows_the_verdicts_own_numbers(spec: ModelSpec, traffic: Traffic, reference: Reference) -> None:
+def test_the_page_shows_the_verdicts_own_numbers(
+    spec: ModelSpec, traffic: Traffic, reference: Reference
+) -> None:
     current = traffic(1500, 5, amount_factor=1.8)
     page = html_report(spec, current, reference).decode()
     value = verdict(spec, current, reference).rules[0].value
     assert f"Value drift for amount: Actual value {value:.3f} >= 0.200" in page
 
 
-def test_the_page_needs_nothing_from_the_network(spec: ModelSpec, traffic: Traffic, reference: Reference) -> None:
+def test_the_page_needs_nothing_from_the_network(
+    spec: ModelSpec, traffic: Traffic, reference: Reference
+) -> None:
     page = html_report(spec, traffic(600, 5), reference).decode()
     assert not re.search(r"""<(script|link|img)[^>]+(src|href)=["']?(https?:)?//""", page)
     assert not re.search(r"""url\(["']?https?:""", page)
@@ -171,23 +208,31 @@ def test_a_column_that_makes_evidently_raise_is_left_out_and_told(
 def test_infinities_are_left_out_and_told(spec: ModelSpec, traffic: Traffic, reference: Reference) -> None:
     rows = traffic(600, 5)
     some = rows.set_column(0, "amount", pa.array([np.inf] * 3 + rows["amount"].to_pylist()[3:]))
-    assert "3 infinite values of &#x27;amount&#x27; are left out." in html_report(spec, some, reference).decode()
+    assert (
+        "3 infinite values of &#x27;amount&#x27; are left out." in html_report(spec, some, reference).decode()
+    )
 
 
-def test_a_large_window_is_sampled_and_labelled_so(spec: ModelSpec, traffic: Traffic, reference: Reference) -> None:
+def test_a_large_window_is_sampled_and_labelled_so(
+    spec: ModelSpec, traffic: Traffic, reference: Reference
+) -> None:
     page = html_report(spec, traffic(2000, 5), reference, max_rows=1500).decode()
     assert "The window is shown by a sample of 1,500 of its 2,000 rows" in page
     assert "The reference is shown by a sample of 1,500 of its 8,000 rows" in page
     assert "by a sample" not in html_report(spec, traffic(600, 5), reference).decode()
 
 
-def test_a_window_without_rows_gets_a_page_that_says_so(spec: ModelSpec, traffic: Traffic, reference: Reference) -> None:
+def test_a_window_without_rows_gets_a_page_that_says_so(
+    spec: ModelSpec, traffic: Traffic, reference: Reference
+) -> None:
     page = html_report(spec, traffic(0, 5), reference).decode()
     assert len(page) < 5_000
     assert "the window holds no value of it" in page
 
 
-def test_a_category_cannot_run_a_script_in_the_page(spec: ModelSpec, traffic: Traffic, reference: Reference) -> None:
+def test_a_category_cannot_run_a_script_in_the_page(
+    spec: ModelSpec, traffic: Traffic, reference: Reference
+) -> None:
     attack = "</script><script>alert(1)</script>"
     rows = traffic(600, 5)
     poisoned = rows.set_column(1, "category", pa.array([attack] * 300 + ["food"] * 300))

@@ -39,7 +39,9 @@ def test_a_jump_of_exactly_the_limit_is_left_to_the_drift_methods() -> None:
 def test_a_constant_is_a_fault_where_the_reference_varies() -> None:
     said = find_fault(numbers(*[0.0] * 100), USUAL)
     assert said == "'amount' is 0.0 in every row, and in 2% of the reference"
-    assert find_fault(Column.of(["a"] * 9, "categorical"), Column.of(["a", "b"] * 9, "categorical")) is not None
+    assert (
+        find_fault(Column.of(["a"] * 9, "categorical"), Column.of(["a", "b"] * 9, "categorical")) is not None
+    )
 
 
 def test_a_flag_that_is_nearly_always_off_may_be_off_for_a_day() -> None:
@@ -48,4 +50,6 @@ def test_a_flag_that_is_nearly_always_off_may_be_off_for_a_day() -> None:
 
 def test_a_constant_that_always_was_one_is_no_fault() -> None:
     assert find_fault(numbers(1.0, 1.0), numbers(1.0, 1.0, 1.0)) is None
-    assert find_fault(numbers(2.0, 2.0), numbers(1.0, 1.0, 1.0)) is None  # a change, which the drift methods see
+    assert (
+        find_fault(numbers(2.0, 2.0), numbers(1.0, 1.0, 1.0)) is None
+    )  # a change, which the drift methods see

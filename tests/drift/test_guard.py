@@ -17,7 +17,9 @@ def normal(rows: int, seed: int, mean: float = 0.0) -> Column:
 
 def test_the_noise_floor_holds_99_of_100_quiet_windows() -> None:
     usual = normal(20_000, 0)
-    above = sum(found.effect > found.noise_floor for s in range(1, 401) if (found := compare(usual, normal(1000, s))))
+    above = sum(
+        found.effect > found.noise_floor for s in range(1, 401) if (found := compare(usual, normal(1000, s)))
+    )
     assert above <= 12  # 4 expected; more than 12 has a chance of 1 in 3,000
 
 
@@ -28,7 +30,9 @@ def test_a_quiet_window_never_stands_clear() -> None:
 
 def test_a_moderate_shift_always_does() -> None:
     usual = normal(20_000, 0)
-    assert all(found.stands_clear for s in range(1, 101) if (found := compare(usual, normal(1500, s, mean=0.35))))
+    assert all(
+        found.stands_clear for s in range(1, 101) if (found := compare(usual, normal(1500, s, mean=0.35)))
+    )
 
 
 def test_a_jitter_of_two_percent_is_nothing_at_a_million_rows() -> None:
@@ -72,7 +76,9 @@ def test_two_equal_constants_cannot_be_told_apart() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(p_values, st.floats(0.001, 0.2))
-def test_discoveries_are_the_smallest_p_values_and_none_exceeds_the_rate(p: dict[str, float], rate: float) -> None:
+def test_discoveries_are_the_smallest_p_values_and_none_exceeds_the_rate(
+    p: dict[str, float], rate: float
+) -> None:
     found = significant(p, rate)
     assert all(p[name] <= rate for name in found)
     assert all(p[a] <= p[b] for a in found for b in p.keys() - found)

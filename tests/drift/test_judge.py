@@ -52,14 +52,20 @@ def test_a_model_without_a_prediction_rule_has_no_such_check(
         ({"score_shift": 0.05}, "prediction_drift"),
     ],
 )
-def test_what_moved_is_red_and_nothing_else(moved: dict[str, object], check: str, judged: Judge, traffic: Traffic) -> None:
+def test_what_moved_is_red_and_nothing_else(
+    moved: dict[str, object], check: str, judged: Judge, traffic: Traffic
+) -> None:
     verdict = judged(traffic(1500, 5, **moved))
     assert verdict.outcome is Outcome.DRIFT
-    assert {name for name, rule in by_check(verdict).items() if rule.outcome is Outcome.DRIFT} - {"drifted_share"} == {check}
+    assert {name for name, rule in by_check(verdict).items() if rule.outcome is Outcome.DRIFT} - {
+        "drifted_share"
+    } == {check}
     assert check in verdict.reason
 
 
-def test_the_share_counts_features_without_a_rule_too(judged: Judge, traffic: Traffic, replace_column: Replace) -> None:
+def test_the_share_counts_features_without_a_rule_too(
+    judged: Judge, traffic: Traffic, replace_column: Replace
+) -> None:
     rows = traffic(1500, 5, amount_factor=1.8)
     aged = replace_column(rows, "age", rows["age"].to_numpy() * 3)
     verdict = judged(aged)
@@ -86,7 +92,9 @@ def test_an_outlier_that_blinds_the_contract_is_told_and_does_not_alarm(
     judged: Judge, traffic: Traffic, replace_column: Replace
 ) -> None:
     rows = traffic(1500, 5, amount_factor=1.8)
-    blinded = by_check(judged(replace_column(rows, "amount", [*rows["amount"].to_pylist()[:-1], 1e6])))["psi_amount"]
+    blinded = by_check(judged(replace_column(rows, "amount", [*rows["amount"].to_pylist()[:-1], 1e6])))[
+        "psi_amount"
+    ]
     assert blinded.value is not None
     assert blinded.value < 0.01
     assert blinded.outcome is Outcome.PASS
@@ -100,7 +108,9 @@ def test_too_few_rows_judge_nothing(judged: Judge, traffic: Traffic) -> None:
     assert "the window holds 499 rows; 500 are needed" in verdict.reason
 
 
-def test_an_empty_reference_judges_nothing_and_says_so(judged: Judge, traffic: Traffic, reference: Reference) -> None:
+def test_an_empty_reference_judges_nothing_and_says_so(
+    judged: Judge, traffic: Traffic, reference: Reference
+) -> None:
     empty = pa.table({name: pa.array([], pa.null()) for name in reference.features.column_names})
     verdict = judged(traffic(1500, 5), reference=Reference(empty, None, None, True, "nothing yet"))
     assert {rule.outcome for rule in verdict.rules} == {Outcome.INCONCLUSIVE}
@@ -121,7 +131,9 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("damage", BROKEN)
-def test_a_broken_column_is_a_data_fault_and_stops_no_other(damage: str, judged: Judge, traffic: Traffic) -> None:
+def test_a_broken_column_is_a_data_fault_and_stops_no_other(
+    damage: str, judged: Judge, traffic: Traffic
+) -> None:
     verdict = judged(BROKEN[damage](traffic(1500, 5, amount_factor=1.8)))
     found = by_check(verdict)
     assert found["ks_hour"].outcome is Outcome.DATA_FAULT
@@ -132,7 +144,9 @@ def test_a_broken_column_is_a_data_fault_and_stops_no_other(damage: str, judged:
     assert verdict.reason.startswith("broken data, repair the source before anything is retrained: ks_hour")
 
 
-def test_some_infinities_are_dropped_and_told(judged: Judge, traffic: Traffic, replace_column: Replace) -> None:
+def test_some_infinities_are_dropped_and_told(
+    judged: Judge, traffic: Traffic, replace_column: Replace
+) -> None:
     rows = traffic(1500, 5)
     some = replace_column(rows, "amount", [np.inf] * 7 + rows["amount"].to_pylist()[7:])
     found = by_check(judged(some))["psi_amount"]
@@ -143,7 +157,9 @@ def test_some_infinities_are_dropped_and_told(judged: Judge, traffic: Traffic, r
 def test_a_feature_that_the_reference_does_not_know_is_inconclusive_not_broken(
     judged: Judge, traffic: Traffic, reference: Reference
 ) -> None:
-    older = Reference(reference.features.drop_columns(["hour"]), reference.scores, "3", False, "before hour was a feature")
+    older = Reference(
+        reference.features.drop_columns(["hour"]), reference.scores, "3", False, "before hour was a feature"
+    )
     found = by_check(judged(traffic(1500, 5), reference=older))
     assert found["ks_hour"].outcome is Outcome.INCONCLUSIVE
     assert found["ks_hour"].reason == "the reference cannot be used: column 'hour' is missing"
@@ -155,14 +171,20 @@ def test_numbers_that_no_bin_fits_between_cost_their_own_rule_only(
 ) -> None:
     ids = 1e17 + 16.0 * np.arange(21)  # neighbours in float64: the 22 bins of two million rows find no room
     usual = pa.concat_tables([reference.features] * 263).slice(0, 2_100_000)
-    tight = Reference(replace_column(usual, "amount", np.resize(ids, 2_100_000)), None, "3", False, "ids by mistake")
-    found = by_check(judged(replace_column(traffic(1500, 5), "amount", np.resize(ids, 1500)), reference=tight))
+    tight = Reference(
+        replace_column(usual, "amount", np.resize(ids, 2_100_000)), None, "3", False, "ids by mistake"
+    )
+    found = by_check(
+        judged(replace_column(traffic(1500, 5), "amount", np.resize(ids, 1500)), reference=tight)
+    )
     assert found["psi_amount"].outcome is Outcome.INCONCLUSIVE
     assert "psi of 'amount' cannot be computed: Too many bins" in found["psi_amount"].reason
     assert found["chisquare_category"].value is not None
 
 
-def test_a_verdict_names_its_window(make_spec: Callable[..., ModelSpec], judged: Judge, traffic: Traffic) -> None:
+def test_a_verdict_names_its_window(
+    make_spec: Callable[..., ModelSpec], judged: Judge, traffic: Traffic
+) -> None:
     verdict = judged(traffic(1500, 5), spec=make_spec(drift={"window_days": 7}), day=date(2024, 5, 3))
     assert (verdict.window_start, verdict.window_end) == (date(2024, 4, 27), date(2024, 5, 3))
     assert (verdict.rows, verdict.reference_rows, verdict.fingerprint) == (1500, 8000, "f1")

@@ -53,15 +53,21 @@ def test_a_data_fault_is_marked_apart(month: list[DriftVerdict], judged: Judge, 
     assert near(plot([*month[:10], broken, *month[11:]]), PURPLE) > 5
 
 
-def test_a_day_that_was_not_judged_is_a_gap(month: list[DriftVerdict], judged: Judge, traffic: Traffic) -> None:
+def test_a_day_that_was_not_judged_is_a_gap(
+    month: list[DriftVerdict], judged: Judge, traffic: Traffic
+) -> None:
     few = judged(traffic(20, 99), day=month[10].day)
     whole, missing = near(plot(month), GAP), near(plot([*month[:10], *month[11:]]), GAP)
     assert missing > whole + 1000
     assert near(plot([*month[:10], few, *month[11:]]), GAP) == missing
 
 
-def test_it_shows_the_newest_thirty_days_in_any_order(month: list[DriftVerdict], judged: Judge, traffic: Traffic) -> None:
-    older = [judged(traffic(600, 50 + n, amount_factor=2), day=DAY - n * timedelta(days=1)) for n in range(1, 4)]
+def test_it_shows_the_newest_thirty_days_in_any_order(
+    month: list[DriftVerdict], judged: Judge, traffic: Traffic
+) -> None:
+    older = [
+        judged(traffic(600, 50 + n, amount_factor=2), day=DAY - n * timedelta(days=1)) for n in range(1, 4)
+    ]
     assert len(month) == DAYS
     assert plot([*month[::-1], *older]) == plot(month)
 
@@ -78,7 +84,9 @@ def test_nothing_to_draw_is_an_error_that_says_so() -> None:
 def test_the_table_has_a_row_a_check_and_marks_what_drifted(judged: Judge, traffic: Traffic) -> None:
     verdict = judged(traffic(1500, 5, amount_factor=1.8))
     lines = markdown_table(verdict).splitlines()
-    assert [line.split("|")[1].strip() for line in lines[2:7]] == [f"`{rule.check}`" for rule in verdict.rules]
+    assert [line.split("|")[1].strip() for line in lines[2:7]] == [
+        f"`{rule.check}`" for rule in verdict.rules
+    ]
     assert "🔴 drift" in lines[2]
     assert "🟢 pass" in lines[3]
     assert {line.count("|") for line in lines[:7]} == {8}
@@ -97,11 +105,15 @@ def test_the_table_names_what_drifted_without_a_rule(
     assert "Drifted without a rule of their own (PSI): `age`" in table
 
 
-def test_the_table_says_when_no_model_was_champion(judged: Judge, traffic: Traffic, reference: Reference) -> None:
+def test_the_table_says_when_no_model_was_champion(
+    judged: Judge, traffic: Traffic, reference: Reference
+) -> None:
     past = Reference(reference.features, None, None, True, "window of a model as of then")
     assert "No model was champion on that day" in markdown_table(judged(traffic(1500, 5), reference=past))
 
 
-def test_a_bar_in_a_category_breaks_no_table(judged: Judge, traffic: Traffic, replace_column: Callable[..., pa.Table]) -> None:
+def test_a_bar_in_a_category_breaks_no_table(
+    judged: Judge, traffic: Traffic, replace_column: Callable[..., pa.Table]
+) -> None:
     table = markdown_table(judged(replace_column(traffic(1500, 5), "category", ["a|b"] * 1500)))
     assert "a\\|b" in table

@@ -47,7 +47,9 @@ def test_without_a_champion_there_is_nothing_to_compare(traffic: Traffic, refere
     assert "no version is champion" in found.reason
 
 
-@pytest.mark.parametrize("unknown", [None, np.array([]), np.array([np.nan, np.nan])], ids=["none", "empty", "nan"])
+@pytest.mark.parametrize(
+    "unknown", [None, np.array([]), np.array([np.nan, np.nan])], ids=["none", "empty", "nan"]
+)
 def test_unknown_holdout_scores_are_inconclusive(
     unknown: np.ndarray | None, traffic: Traffic, reference: Reference
 ) -> None:
@@ -63,5 +65,7 @@ def test_a_log_without_answers_is_inconclusive(column: str, traffic: Traffic, re
 
 def test_answers_without_a_score_do_not_count(traffic: Traffic, reference: Reference) -> None:
     rows = traffic(1500, 5)
-    silent = rows.set_column(rows.column_names.index("prediction"), "prediction", pa.array([None] * 1500, pa.float64()))
+    silent = rows.set_column(
+        rows.column_names.index("prediction"), "prediction", pa.array([None] * 1500, pa.float64())
+    )
     assert scores(silent, reference).outcome is Outcome.INCONCLUSIVE

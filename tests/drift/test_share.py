@@ -25,7 +25,13 @@ def features(*outcomes: Outcome, contract: Outcome | None = None) -> dict[str, l
     }
 
 
-def share(verdicts: dict[str, list[RuleVerdict]], *, limit: float = 0.30, guard: bool = True, ruled: tuple[str, ...] = ()) -> RuleVerdict:
+def share(
+    verdicts: dict[str, list[RuleVerdict]],
+    *,
+    limit: float = 0.30,
+    guard: bool = True,
+    ruled: tuple[str, ...] = (),
+) -> RuleVerdict:
     return judge_share(DriftSpec(max_drifted_share=limit, guard=guard), verdicts, ruled)
 
 

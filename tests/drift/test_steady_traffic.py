@@ -19,7 +19,9 @@ from ct_assets.spec import ModelSpec
 FIRST, HISTORY, WATCHED, PER_DAY = date(2024, 1, 1), 90, 14, 1500
 CHANGE = FIRST + timedelta(days=HISTORY)
 SEEDS = range(20)
-SPEC: ModelSpec = load_spec("fraud_detector").model_copy(update={"features": dict(FEATURES), "entity": ENTITY})
+SPEC: ModelSpec = load_spec("fraud_detector").model_copy(
+    update={"features": dict(FEATURES), "entity": ENTITY}
+)
 
 
 def fortnight(seed: int, regime: Regime = Regime.NONE, new_category: bool = False) -> Iterator[DriftVerdict]:
@@ -36,15 +38,21 @@ def fortnight(seed: int, regime: Regime = Regime.NONE, new_category: bool = Fals
         )
     )
     before = frame.head(HISTORY * PER_DAY)
-    sample = np.sort(np.random.default_rng(seed).choice(len(before), SPEC.drift.reference_rows, replace=False))
+    sample = np.sort(
+        np.random.default_rng(seed).choice(len(before), SPEC.drift.reference_rows, replace=False)
+    )
     scores = before.tail(3 * PER_DAY)["p_fraud"].to_numpy()
-    reference = Reference(before.select(*FEATURES)[sample].to_arrow(), scores, "1", False, "sample of 90 days")
+    reference = Reference(
+        before.select(*FEATURES)[sample].to_arrow(), scores, "1", False, "sample of 90 days"
+    )
     live = frame.select(*FEATURES, pl.col("p_fraud").alias("prediction"), pl.lit("1").alias("model_version"))
     for n in range(HISTORY, HISTORY + WATCHED):
         day = FIRST + timedelta(days=n)
         rows: pa.Table = live.slice(n * PER_DAY, PER_DAY).to_arrow()
         evaluated_at = datetime(2024, 8, 1, tzinfo=UTC)
-        yield judge(SPEC, day=day, current=rows, reference=reference, fingerprint="f", evaluated_at=evaluated_at)
+        yield judge(
+            SPEC, day=day, current=rows, reference=reference, fingerprint="f", evaluated_at=evaluated_at
+        )
 
 
 def test_no_day_of_twenty_quiet_fortnights_is_red_where_the_bare_contract_alarms_again_and_again() -> None:

@@ -21,17 +21,21 @@ SHORT = LabelSufficiency(800, 12, 1_000, 30, date(2024, 5, 6))
 
 
 def model(k: int = 1, n: int = 1, cooldown_days: int = 1, max_age_days: int = 2) -> ModelSpec:
-    return ModelSpec.model_validate({
-        "model": "shop",
-        "entity": "user",
-        "label": "bought",
-        "features": {"amount": "numerical"},
-        "drift": {"persistence": {"k": k, "n": n}, "cooldown_days": cooldown_days},
-        "calendar": {"max_age_days": max_age_days},
-    })
+    return ModelSpec.model_validate(
+        {
+            "model": "shop",
+            "entity": "user",
+            "label": "bought",
+            "features": {"amount": "numerical"},
+            "drift": {"persistence": {"k": k, "n": n}, "cooldown_days": cooldown_days},
+            "calendar": {"max_age_days": max_age_days},
+        }
+    )
 
 
-def verdict(back: int = 0, outcome: Outcome = Outcome.DRIFT, champion: str | None = "3", fingerprint: str = "f") -> Judged:
+def verdict(
+    back: int = 0, outcome: Outcome = Outcome.DRIFT, champion: str | None = "3", fingerprint: str = "f"
+) -> Judged:
     day = DAY - back * ONE
     return Judged(day, outcome, fingerprint, champion, f"e{back}", "psi_amount: PSI 0.41 reaches 0.2")
 
@@ -113,7 +117,10 @@ def test_drift_must_persist_for_k_of_the_last_n_judged_days() -> None:
     days = [verdict(), verdict(1, Outcome.PASS), verdict(3)]  # two days ago nothing was judged
     assert decide(facts(*days), model(k=2, n=3)).action is Action.RETRAIN
     said = held(decide(facts(*days), model(k=3, n=3)))
-    assert said == "drift on 2024-05-01, but on only 2 of the last 3 days judged against version 3; 3 of 3 are needed"
+    assert (
+        said
+        == "drift on 2024-05-01, but on only 2 of the last 3 days judged against version 3; 3 of 3 are needed"
+    )
     assert "only 1 of the last 2" in held(decide(facts(*days), model(k=2, n=2)))
 
 
@@ -173,7 +180,8 @@ def test_labels_are_counted_only_when_everything_else_says_retrain() -> None:
 
 
 @pytest.mark.parametrize(
-    "held_by", [{}, {"in_flight": True}, {"labels": SHORT}, {"last_retrained": DAY}, {"live_fingerprint": "g"}]
+    "held_by",
+    [{}, {"in_flight": True}, {"labels": SHORT}, {"last_retrained": DAY}, {"live_fingerprint": "g"}],
 )
 def test_the_same_situation_is_told_in_the_same_words_at_every_tick(held_by: dict[str, Any]) -> None:
     said = {decide(facts(now=NOON + timedelta(minutes=m), **held_by), model()) for m in (0, 1, 240)}
@@ -213,7 +221,9 @@ def test_objections_are_raised_in_the_order_of_the_design() -> None:
 outcomes = st.sampled_from(Outcome)
 champions = st.sampled_from([None, "2", "3"])
 days_judged = st.lists(
-    st.builds(verdict, st.integers(0, 6), outcomes, champions, st.sampled_from("fg")), max_size=8, unique_by=lambda j: j.day
+    st.builds(verdict, st.integers(0, 6), outcomes, champions, st.sampled_from("fg")),
+    max_size=8,
+    unique_by=lambda j: j.day,
 )
 any_facts = st.builds(
     lambda judged, **over: facts(**({"judged": {j.day: j for j in judged}} | over)),
@@ -238,14 +248,20 @@ properties = settings(max_examples=150, deadline=None)
 
 @properties
 @given(any_facts, models)
-def test_a_retraining_rests_on_drift_of_a_live_fresh_verdict_against_the_champion(found: Facts, spec: ModelSpec) -> None:
+def test_a_retraining_rests_on_drift_of_a_live_fresh_verdict_against_the_champion(
+    found: Facts, spec: ModelSpec
+) -> None:
     trigger = decide(found, spec)
     if trigger.action is Action.HOLD:
         return
     assert found.live is not None
     assert trigger.day == found.live.day
     judged = found.judged[found.live.day]
-    assert (judged.outcome, judged.champion, judged.fingerprint) == (Outcome.DRIFT, found.champion, found.live_fingerprint)
+    assert (judged.outcome, judged.champion, judged.fingerprint) == (
+        Outcome.DRIFT,
+        found.champion,
+        found.live_fingerprint,
+    )
     assert trigger.evaluation == judged.evaluation
     age = found.now - found.live.end - timedelta(hours=6)
     assert age <= timedelta(days=spec.calendar.max_age_days)
@@ -260,7 +276,13 @@ def test_a_retraining_rests_on_drift_of_a_live_fresh_verdict_against_the_champio
 def test_a_data_fault_on_the_live_day_never_retrains(found: Facts, spec: ModelSpec) -> None:
     if found.live is None:
         return
-    broken = replace(found, judged={**found.judged, found.live.day: replace(verdict(outcome=Outcome.DATA_FAULT), day=found.live.day)})
+    broken = replace(
+        found,
+        judged={
+            **found.judged,
+            found.live.day: replace(verdict(outcome=Outcome.DATA_FAULT), day=found.live.day),
+        },
+    )
     assert decide(broken, spec).action is Action.HOLD
 
 

@@ -10,7 +10,9 @@ from ct_assets.drift import DriftVerdict, Outcome, decode, encode
 from ct_assets.drift.verdict import worst
 
 
-def test_a_verdict_survives_json_unchanged(judged: Callable[..., DriftVerdict], traffic: Callable[..., pa.Table]) -> None:
+def test_a_verdict_survives_json_unchanged(
+    judged: Callable[..., DriftVerdict], traffic: Callable[..., pa.Table]
+) -> None:
     for current in (traffic(1000, 7), traffic(1000, 7, amount_factor=3), traffic(20, 7)):
         verdict = judged(current)
         assert decode(encode(verdict)) == verdict

@@ -9,7 +9,9 @@ from sklearn.metrics import roc_auc_score
 from ct_assets.gate.auc import midranks, roc_auc
 
 # few distinct values, so that ties are the rule
-_ROWS = st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])), min_size=2, max_size=60)
+_ROWS = st.lists(
+    st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])), min_size=2, max_size=60
+)
 
 
 @settings(max_examples=60, deadline=None)

@@ -32,7 +32,12 @@ def _rule(decision: GateDecision, check: str) -> RuleResult:
 def test_a_better_newer_faithful_candidate_is_promoted() -> None:
     decision = _decide()
     assert decision.promote
-    assert [rule.check for rule in decision.rules] == ["auc_threshold", "better_than_champion", "onnx_parity", "newer_than_champion"]
+    assert [rule.check for rule in decision.rules] == [
+        "auc_threshold",
+        "better_than_champion",
+        "onnx_parity",
+        "newer_than_champion",
+    ]
     assert all(rule.passed for rule in decision.rules)
     assert "reaches 0.91" in decision.reason
     assert "beats champion 1" in decision.reason
@@ -69,7 +74,12 @@ def test_a_margin_must_be_exceeded_not_only_reached() -> None:
     assert gain > 0
     for margin, passed in ((gain * 0.99, True), (gain, False)):
         decision = decide(
-            GateSpec(margin=margin), candidate=GOOD, champion=MIDDLING, parity=0.0, candidate_as_of=NEW, champion_as_of=OLD
+            GateSpec(margin=margin),
+            candidate=GOOD,
+            champion=MIDDLING,
+            parity=0.0,
+            candidate_as_of=NEW,
+            champion_as_of=OLD,
         )
         assert _rule(decision, "better_than_champion").passed is passed
 
@@ -78,14 +88,19 @@ def test_the_interval_of_the_difference_is_shown_and_kept() -> None:
     decision = _decide()
     difference = decision.evidence["difference"]
     assert difference["low"] < difference["difference"] < difference["high"]
-    assert f"(95% {difference['low']:+.4f} to {difference['high']:+.4f})" in _rule(decision, "better_than_champion").detail
+    assert (
+        f"(95% {difference['low']:+.4f} to {difference['high']:+.4f})"
+        in _rule(decision, "better_than_champion").detail
+    )
 
 
 @pytest.mark.parametrize("as_of", [OLD, date(2026, 2, 1)])
 def test_a_candidate_not_newer_than_the_champion_is_refused_however_good(as_of: date) -> None:
     decision = _decide(candidate_as_of=as_of)
     assert not decision.promote
-    assert _rule(decision, "newer_than_champion").detail == f"as of {as_of}, not newer than the champion's {OLD}"
+    assert (
+        _rule(decision, "newer_than_champion").detail == f"as of {as_of}, not newer than the champion's {OLD}"
+    )
 
 
 def test_a_champion_without_an_as_of_day_makes_the_order_inconclusive() -> None:
@@ -138,7 +153,8 @@ def test_scores_of_different_rows_cannot_be_paired() -> None:
     ids = np.arange(400)
     with pytest.raises(GateError, match="same labelled rows"):
         _decide(
-            candidate=Scores("2", LABELS, GOOD.predictions, ids), champion=Scores("1", LABELS, MIDDLING.predictions, ids + 8)
+            candidate=Scores("2", LABELS, GOOD.predictions, ids),
+            champion=Scores("1", LABELS, MIDDLING.predictions, ids + 8),
         )
 
 

@@ -44,14 +44,20 @@ def _graph(signal: float, noise: float) -> bytes:
     given = helper.make_tensor_value_info("numerical", TensorProto.FLOAT, [None, 2])
     score = helper.make_tensor_value_info("score", TensorProto.FLOAT, [None])
     graph = helper.make_graph(nodes, "toy", [given], [score], held)
-    return bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
+    return bytes(
+        helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+        ).SerializeToString()
+    )
 
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     lake, rng = Lake(f"file://{tmp_path / 'lake'}"), np.random.default_rng(0)
     for day in (date(2026, 3, 11), date(2026, 3, 12)):
-        times = [datetime(day.year, day.month, day.day, tzinfo=UTC) + k * timedelta(minutes=4) for k in range(300)]
+        times = [
+            datetime(day.year, day.month, day.day, tzinfo=UTC) + k * timedelta(minutes=4) for k in range(300)
+        ]
         label = (rng.random(300) < 0.3).astype(float)
         ids = [f"{day}-{k}" for k in range(300)]
         rows = {
@@ -78,20 +84,34 @@ def registry(tmp_path: Path) -> Registry:
 
 def _publish(registry: Registry, folder: Path, graph: bytes, as_of: date, parity: str = "1e-07") -> str:
     onnx.checker.check_model(onnx.load_from_string(graph))
-    bundle = write_bundle(folder, graph, numerical=["signal", "noise"], categorical=[], golden=Golden([], [], []))
+    bundle = write_bundle(
+        folder, graph, numerical=["signal", "noise"], categorical=[], golden=Golden([], [], [])
+    )
     run = registry.client.create_run(registry.experiment())
     registry.client.log_artifacts(run.info.run_id, str(folder), "model")
     registry.client.set_terminated(run.info.run_id)
     tags = {"ct.as_of": as_of.isoformat(), "ct.parity": parity, "ct.onnx_sha256": bundle.onnx_sha256}
-    return registry.register(run_id=run.info.run_id, source=f"runs:/{run.info.run_id}/model", tags=tags).version
+    return registry.register(
+        run_id=run.info.run_id, source=f"runs:/{run.info.run_id}/model", tags=tags
+    ).version
 
 
-def test_candidates_pass_or_fail_against_the_champion_of_the_day(registry: Registry, lake: Lake, tmp_path: Path) -> None:
+def test_candidates_pass_or_fail_against_the_champion_of_the_day(
+    registry: Registry, lake: Lake, tmp_path: Path
+) -> None:
     """One story, one database: a first champion, a better one, a worse one."""
     dull, sharp, worse = _graph(1.0, 1.0), _graph(4.0, 0.0), _graph(0.0, 1.0)
 
     def judge(version: str) -> tuple[bool, str]:
-        decision = evaluate(SPEC, lake=lake, registry=registry, version=version, as_of=AS_OF, work_dir=tmp_path / "w", backfill=False)
+        decision = evaluate(
+            SPEC,
+            lake=lake,
+            registry=registry,
+            version=version,
+            as_of=AS_OF,
+            work_dir=tmp_path / "w",
+            backfill=False,
+        )
         apply_decision(registry, version, decision)
         tags = registry.get(version).tags
         assert tags["ct.gate"] == ("passed" if decision.promote else "rejected")

@@ -21,7 +21,14 @@ def test_two_processes_may_both_be_the_first_on_a_fresh_file(tmp_path: Path) -> 
     uri = f"sqlite:///{tmp_path / 'deep' / 'mlflow.db'}"
     command = [sys.executable, "-c", _FIRST_USE, uri]
     both = [
-        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=_environment())
+        subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=_environment(),
+        )
         for _ in range(2)
     ]
     said = [process.communicate(timeout=120) for process in both]

@@ -25,6 +25,10 @@ sys.exit("; ".join(errors) or 0)
 def test_threads_that_use_the_registry_first_at_the_same_time_all_get_an_answer(tmp_path: Path) -> None:
     """mlflow imports itself in circles: without a lock, one thread finds half of it, and so does every later tick."""
     ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM, f"sqlite:///{tmp_path / 'mlflow.db'}"], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", PROGRAM, f"sqlite:///{tmp_path / 'mlflow.db'}"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert ended.returncode == 0, ended.stderr[-2000:]

@@ -82,7 +82,9 @@ def test_a_damaged_copy_is_fetched_again(registry: Registry, publish, tmp_path: 
     assert (registry.download(version, tmp_path / "cache") / MODEL_FILE).read_bytes() == b"graph"
 
 
-def test_files_that_are_not_the_registered_ones_are_refused(registry: Registry, publish, tmp_path: Path) -> None:
+def test_files_that_are_not_the_registered_ones_are_refused(
+    registry: Registry, publish, tmp_path: Path
+) -> None:
     version = publish(b"graph", **{"ct.onnx_sha256": "0" * 64}).version
     with pytest.raises(BundleError, match=r"ct\.onnx_sha256"):
         registry.download(version, tmp_path / "cache")
@@ -92,11 +94,15 @@ def test_files_that_are_not_the_registered_ones_are_refused(registry: Registry, 
 def test_a_version_whose_files_are_gone_says_where_they_were(registry: Registry, tmp_path: Path) -> None:
     run = registry.client.create_run(registry.experiment())
     version = registry.register(run_id=run.info.run_id, source=f"runs:/{run.info.run_id}/model", tags={})
-    with pytest.raises(RegistryError, match=r"files of version 1 at runs:/.*/model of 'fraud-detector' cannot be read"):
+    with pytest.raises(
+        RegistryError, match=r"files of version 1 at runs:/.*/model of 'fraud-detector' cannot be read"
+    ):
         registry.download(version.version, tmp_path / "cache")
 
 
-def test_a_registry_set_up_anew_does_not_find_the_old_ones_files(registry: Registry, publish, tmp_path: Path) -> None:
+def test_a_registry_set_up_anew_does_not_find_the_old_ones_files(
+    registry: Registry, publish, tmp_path: Path
+) -> None:
     """Version 1 of another run has another folder, so a cache that outlives the registry is never wrong."""
     folder = registry.download(publish(b"graph").version, tmp_path / "cache")
     assert registry.get("1").run_id[:8] in folder.name

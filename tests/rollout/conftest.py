@@ -95,7 +95,9 @@ class SimulatedEnvoy(EnvoyRouter):
         self._owed = {"champion": 0.0, "challenger": 0.0, "shadow": 0.0}
 
     def write(self, state: RouteState, expect_version: int) -> Route:
-        route = self._world.effect(lambda: super(SimulatedEnvoy, self).write(state, expect_version), f"route {state.phase}")
+        route = self._world.effect(
+            lambda: super(SimulatedEnvoy, self).write(state, expect_version), f"route {state.phase}"
+        )
         self._world.check(route.state)
         return route
 
@@ -168,7 +170,9 @@ class World:
             assert state.weight == 0
             assert state.mirror_percent == 0
         if state.phase is Phase.STAGE:
-            assert self.registry.aliases.get("champion") != state.challenger, "promoted before the last stage passed"
+            assert self.registry.aliases.get("champion") != state.challenger, (
+                "promoted before the last stage passed"
+            )
             assert state.weight <= max((s.weight for s in state.plan[: state.step + 1]), default=0)
         if state.phase in (Phase.PROMOTING, Phase.PROMOTED):
             assert state.passed == tuple(stage.name for stage in state.plan)
@@ -177,9 +181,16 @@ class World:
     def context(self, owner: str, **changes: Any) -> RolloutContext:
         return RolloutContext(
             **{
-                "router": self.router, "registry": self.registry, "spec": self.spec, "owner": owner,
-                "champion_urls": ("champion-a", "champion-b"), "challenger_urls": ("challenger",),
-                "say": self._say, "serving": self._serving, "now": lambda: self.clock, "sleep": self.sleep,
+                "router": self.router,
+                "registry": self.registry,
+                "spec": self.spec,
+                "owner": owner,
+                "champion_urls": ("champion-a", "champion-b"),
+                "challenger_urls": ("challenger",),
+                "say": self._say,
+                "serving": self._serving,
+                "now": lambda: self.clock,
+                "sleep": self.sleep,
                 "follow_s": self.follow_s,
             }
             | changes

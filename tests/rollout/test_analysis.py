@@ -17,7 +17,9 @@ limits = st.floats(0.001, 0.4)
 
 @settings(max_examples=60)
 @given(counts, limits)
-def test_at_the_limit_the_expected_e_value_of_the_next_request_is_todays(count: tuple[int, int], limit: float) -> None:
+def test_at_the_limit_the_expected_e_value_of_the_next_request_is_todays(
+    count: tuple[int, int], limit: float
+) -> None:
     """The martingale property, which Ville's inequality needs, checked exactly and not by simulation."""
     n, k = count
     now = log_e(n, k, limit)
@@ -36,7 +38,9 @@ def test_below_the_limit_it_shrinks_on_average(count: tuple[int, int], limit: fl
 
 @settings(max_examples=60)
 @given(counts, limits)
-def test_a_failure_speaks_against_the_challenger_and_an_answer_for_it(count: tuple[int, int], limit: float) -> None:
+def test_a_failure_speaks_against_the_challenger_and_an_answer_for_it(
+    count: tuple[int, int], limit: float
+) -> None:
     n, k = count
     assert log_e(n + 1, k, limit) < log_e(n, k, limit) < log_e(n + 1, k + 1, limit)
 

@@ -44,7 +44,9 @@ from ct_assets.spec import RolloutSpec, ShadowSpec
 
 UPSTREAM = Path(__file__).with_name("upstream.py")
 SPEC = RolloutSpec(shadow=ShadowSpec(requests=50), bake_s=0.5, min_requests=20, deadline_s=30)
-STEERED = RouteState(sequence=1, rollout="1-v7", champion="6", challenger="7", phase=Phase.STAGE, plan=stages(SPEC))
+STEERED = RouteState(
+    sequence=1, rollout="1-v7", champion="6", challenger="7", phase=Phase.STAGE, plan=stages(SPEC)
+)
 
 
 def free_ports(count: int) -> list[int]:
@@ -152,7 +154,9 @@ class Stack:
 
             async def some(first: int) -> None:
                 for i in range(first, requests, 8):
-                    answers[i] = await post(session, f"http://{self.addresses.listener}{path}", i if entities else None)
+                    answers[i] = await post(
+                        session, f"http://{self.addresses.listener}{path}", i if entities else None
+                    )
 
             await asyncio.gather(*(some(first) for first in range(8)))
         return answers
@@ -211,13 +215,19 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     registry = FileRegistry(folder / "aliases.json")
     registry.put({"champion": "6", "challenger": "7"})
     addresses = Addresses(
-        listener=f"127.0.0.1:{listener}", admin=f"127.0.0.1:{admin}", champion=[f"127.0.0.1:{champion}"],
-        challenger=f"127.0.0.1:{challenger}", challenger_shadow=f"127.0.0.1:{shadow}",
+        listener=f"127.0.0.1:{listener}",
+        admin=f"127.0.0.1:{admin}",
+        champion=[f"127.0.0.1:{champion}"],
+        challenger=f"127.0.0.1:{challenger}",
+        challenger_shadow=f"127.0.0.1:{shadow}",
     )
     router = EnvoyRouter(folder / "routes", f"http://127.0.0.1:{admin}")
     router.initialise()
     with ExitStack() as stack:
-        upstreams = [Upstream("champion", registry.path, [champion]), Upstream("challenger", registry.path, [challenger, shadow])]
+        upstreams = [
+            Upstream("champion", registry.path, [champion]),
+            Upstream("challenger", registry.path, [challenger, shadow]),
+        ]
         for upstream in upstreams:
             stack.callback(upstream.kill)
         process = stack.enter_context(envoy(addresses, router.path.parent, folder / "envoy"))
@@ -358,7 +368,9 @@ def test_route_and_state_survive_the_kill_of_envoy_and_counters_begin_a_new_epoc
     admin, listener = free_ports(2)
     addresses = changed(stack.addresses, admin=f"127.0.0.1:{admin}", listener=f"127.0.0.1:{listener}")
     router = EnvoyRouter(stack.folder / "second", f"http://127.0.0.1:{admin}")
-    second = Stack(stack.folder, addresses, router, stack.registry, stack.champion, stack.challenger, stack.process)
+    second = Stack(
+        stack.folder, addresses, router, stack.registry, stack.champion, stack.challenger, stack.process
+    )
     version = router.initialise().version
     with envoy(addresses, router.path.parent, stack.folder / "second-envoy") as process:
         router.write(replace(STEERED, weight=50, reason="kept"), version)
@@ -378,19 +390,29 @@ def test_route_and_state_survive_the_kill_of_envoy_and_counters_begin_a_new_epoc
 
 
 @pytest.mark.parametrize("taken", ["admin", "listener"])
-def test_an_envoy_on_a_port_that_is_taken_says_so_and_never_shares_it(stack: Stack, tmp_path: Path, taken: str) -> None:
+def test_an_envoy_on_a_port_that_is_taken_says_so_and_never_shares_it(
+    stack: Stack, tmp_path: Path, taken: str
+) -> None:
     other = f"127.0.0.1:{free_ports(1)[0]}"
     addresses = changed(stack.addresses, **{"listener" if taken == "admin" else "admin": other})
-    with pytest.raises(RouterError, match=r"(?s)envoy.*the end of .*Address already in use"), envoy(
-        addresses, stack.router.path.parent, tmp_path, ready_s=5
+    with (
+        pytest.raises(RouterError, match=r"(?s)envoy.*the end of .*Address already in use"),
+        envoy(addresses, stack.router.path.parent, tmp_path, ready_s=5),
     ):
         pass
 
 
 def context(stack: Stack, said: list[str]) -> RolloutContext:
     return RolloutContext(
-        router=stack.router, registry=stack.registry, spec=SPEC, owner="run-1", champion_urls=(stack.champion.url,),
-        challenger_urls=(stack.challenger.url,), say=lambda action, *_: said.append(action), poll_s=0.05, beat_s=0.5,
+        router=stack.router,
+        registry=stack.registry,
+        spec=SPEC,
+        owner="run-1",
+        champion_urls=(stack.champion.url,),
+        challenger_urls=(stack.challenger.url,),
+        say=lambda action, *_: said.append(action),
+        poll_s=0.05,
+        beat_s=0.5,
     )
 
 

@@ -13,8 +13,11 @@ import pytest
 from ct_assets.rollout.look import common_version, serving_version
 
 ANSWERS = {
-    "/ok/readyz": (200, b'{"version": "7"}'), "/loading/readyz": (503, b'{"version": null}'), "/odd/readyz": (200, b"[7]"),
-    "/none/readyz": (200, b'{"version": null}'), "/text/readyz": (200, b"ready"),
+    "/ok/readyz": (200, b'{"version": "7"}'),
+    "/loading/readyz": (503, b'{"version": null}'),
+    "/odd/readyz": (200, b"[7]"),
+    "/none/readyz": (200, b'{"version": null}'),
+    "/text/readyz": (200, b"ready"),
 }
 
 

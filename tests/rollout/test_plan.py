@@ -19,7 +19,9 @@ GOOD = Observation(metrics=True, taken=True, serving="7")
 T = 1_000_000.0
 
 
-def at(stage: str, *, n: int = 0, k: int = 0, champion: Count = Count(), taken: float | None = T) -> RouteState:  # noqa: B008
+def at(
+    stage: str, *, n: int = 0, k: int = 0, champion: Count = Count(), taken: float | None = T
+) -> RouteState:  # noqa: B008
     """A rollout of v7 against v6 that entered `stage` at T and has seen so much there."""
     state = opened(RouteState(), stages(SPEC), "7", "6", "run", T)
     for name in ("shadow", "canary_10", "canary_50", "canary_100"):
@@ -27,16 +29,23 @@ def at(stage: str, *, n: int = 0, k: int = 0, champion: Count = Count(), taken: 
         if name == stage:
             variant = "shadow" if name == "shadow" else "challenger"
             return replace(state, taken=taken, seen=Seen(**{"champion": champion, variant: Count(n, k)}))
-        decision = observe(replace(state, taken=T - 1e6, seen=Seen(shadow=Count(500), challenger=Count(500))), GOOD, SPEC, T)
+        decision = observe(
+            replace(state, taken=T - 1e6, seen=Seen(shadow=Count(500), challenger=Count(500))), GOOD, SPEC, T
+        )
         state = passed(state, decision, 0.01, T)
     raise AssertionError(stage)
 
 
 def test_stages_are_shadow_and_one_per_weight() -> None:
     assert [(s.name, s.weight, s.mirror_percent) for s in stages(SPEC)] == [
-        ("shadow", 0, 100), ("canary_10", 10, 0), ("canary_50", 50, 0), ("canary_100", 100, 0),
+        ("shadow", 0, 100),
+        ("canary_10", 10, 0),
+        ("canary_50", 50, 0),
+        ("canary_100", 100, 0),
     ]
-    assert [s.name for s in stages(RolloutSpec(shadow=ShadowSpec(requests=0), steps=(100,)))] == ["canary_100"]
+    assert [s.name for s in stages(RolloutSpec(shadow=ShadowSpec(requests=0), steps=(100,)))] == [
+        "canary_100"
+    ]
 
 
 def test_enough_time_enough_requests_and_few_failures_advance() -> None:
@@ -52,12 +61,32 @@ def test_enough_time_enough_requests_and_few_failures_advance() -> None:
         (at("canary_10", n=1000), GOOD, T + 599, Cause.BAKING),
         (at("canary_10", n=99), GOOD, T + 601, Cause.FEW_REQUESTS),
         (at("canary_10", n=100, k=2), GOOD, T + 601, Cause.MAYBE_OVER_LIMIT),
-        (at("canary_10", n=1000), Observation(metrics=False, taken=True, serving="7"), T + 601, Cause.NO_METRICS),
-        (at("canary_10", n=1000), Observation(metrics=True, taken=False, serving="7"), T + 601, Cause.NOT_TAKEN),
+        (
+            at("canary_10", n=1000),
+            Observation(metrics=False, taken=True, serving="7"),
+            T + 601,
+            Cause.NO_METRICS,
+        ),
+        (
+            at("canary_10", n=1000),
+            Observation(metrics=True, taken=False, serving="7"),
+            T + 601,
+            Cause.NOT_TAKEN,
+        ),
         (at("canary_10", n=1000, taken=None), GOOD, T + 601, Cause.NOT_TAKEN),
         (at("canary_10", n=1000, taken=T + 300), GOOD, T + 601, Cause.BAKING),
-        (at("canary_10", n=1000), Observation(metrics=True, taken=True, serving=None), T + 601, Cause.NOT_READY),
-        (at("canary_10", n=1000), Observation(metrics=True, taken=True, serving="7", moved=None), T + 601, Cause.NO_REGISTRY),
+        (
+            at("canary_10", n=1000),
+            Observation(metrics=True, taken=True, serving=None),
+            T + 601,
+            Cause.NOT_READY,
+        ),
+        (
+            at("canary_10", n=1000),
+            Observation(metrics=True, taken=True, serving="7", moved=None),
+            T + 601,
+            Cause.NO_REGISTRY,
+        ),
         (at("shadow", n=499), GOOD, T + 601, Cause.FEW_REQUESTS),
     ],
 )
@@ -109,7 +138,12 @@ def test_a_challenger_much_worse_than_a_bad_champion_is_rolled_back_all_the_same
 def test_a_foreign_version_or_a_moved_alias_ends_the_rollout() -> None:
     state = at("canary_10", n=1000)
     other = observe(state, Observation(metrics=True, taken=True, serving="8"), SPEC, T + 10)
-    moved = observe(state, Observation(metrics=True, taken=True, serving="7", moved="alias challenger moved"), SPEC, T + 10)
+    moved = observe(
+        state,
+        Observation(metrics=True, taken=True, serving="7", moved="alias challenger moved"),
+        SPEC,
+        T + 10,
+    )
     assert (other.action, other.cause) == (Action.ROLLBACK, Cause.OTHER_VERSION)
     assert (moved.action, moved.reason) == (Action.ROLLBACK, "alias challenger moved")
 
@@ -135,7 +169,8 @@ def test_promotion_before_the_last_stage_is_an_error() -> None:
 
 
 readings = st.lists(
-    st.tuples(st.sampled_from(["traffic", "restart", "read"]), st.integers(0, 200), st.integers(0, 5)), max_size=30
+    st.tuples(st.sampled_from(["traffic", "restart", "read"]), st.integers(0, 200), st.integers(0, 5)),
+    max_size=30,
 )
 
 
@@ -172,19 +207,28 @@ def test_a_failure_counted_before_its_request_completes_is_no_impossible_number(
 
 looks: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {
-        "metrics": st.booleans(), "taken": st.booleans(), "serving": st.sampled_from(["7", "7", "7", None, "8"]),
+        "metrics": st.booleans(),
+        "taken": st.booleans(),
+        "serving": st.sampled_from(["7", "7", "7", None, "8"]),
         "moved": st.sampled_from(["", "", "", None, "moved"]),
     }
 )
-steps = st.lists(st.tuples(looks, st.floats(0, 900), st.integers(0, 400), st.integers(0, 3)), min_size=1, max_size=60)
+steps = st.lists(
+    st.tuples(looks, st.floats(0, 900), st.integers(0, 400), st.integers(0, 3)), min_size=1, max_size=60
+)
 
 
 @settings(max_examples=100)
 @given(steps)
-def test_any_sequence_of_looks_keeps_the_weights_legal_and_ends(events: list[tuple[dict[str, Any], float, int, int]]) -> None:
+def test_any_sequence_of_looks_keeps_the_weights_legal_and_ends(
+    events: list[tuple[dict[str, Any], float, int, int]],
+) -> None:
     state, now = opened(RouteState(), stages(SPEC), "7", "6", "run", T), T
     weights = [0]
-    for look, seconds, n, k in [*events, *[({"metrics": False, "taken": True, "serving": "7"}, 900.0, 0, 0)] * 25]:
+    for look, seconds, n, k in [
+        *events,
+        *[({"metrics": False, "taken": True, "serving": "7"}, 900.0, 0, 0)] * 25,
+    ]:
         if state.phase is not Phase.STAGE or state.all_passed:
             break
         now += seconds
@@ -195,7 +239,8 @@ def test_any_sequence_of_looks_keeps_the_weights_legal_and_ends(events: list[tup
             more = Count(n, min(n, k))
             seen = state.seen
             state = replace(
-                state, taken=state.taken or (now if observation.taken else None),
+                state,
+                taken=state.taken or (now if observation.taken else None),
                 seen=replace(seen, shadow=seen.shadow + more, challenger=seen.challenger + more),
             )
             decision = observe(state, observation, SPEC, now)

@@ -33,8 +33,14 @@ def test_promotion_moves_aliases_and_traffic_in_order(world: Any) -> None:
     world.done.clear()
     ending = promote(ctx)
     assert world.done == [
-        "route promoting", "alias previous_champion=6", "alias champion=7", "route promoting", "clear challenger",
-        "tag 7", "say promote", "route promoted",
+        "route promoting",
+        "alias previous_champion=6",
+        "alias champion=7",
+        "route promoting",
+        "clear challenger",
+        "tag 7",
+        "say promote",
+        "route promoted",
     ]
     assert world.registry.aliases == {"champion": "7", "previous_champion": "6"}
     assert world.registry.tags["7"] == {"ct.rollout": "promoted"}
@@ -81,7 +87,9 @@ def test_an_alias_that_moved_in_the_last_second_rolls_back_instead(world: Any) -
     assert ending.reason == "alias champion moved from v6 to v5 during the rollout"
 
 
-def test_an_owner_replaced_in_the_last_moment_does_not_move_the_alias(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_owner_replaced_in_the_last_moment_does_not_move_the_alias(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ctx = ready_to_promote(world)
     move = world.registry.set_alias
 
@@ -123,7 +131,10 @@ def test_the_first_champion_is_promoted_without_a_step(make_world: Callable[...,
     assert world.run() is Phase.PROMOTED
     assert world.registry.aliases == {"champion": "7"}
     assert world.router.raw["challenger"] == [0, 0]
-    assert list(world.rows.values())[-1].reason == "v7 is champion as the first champion, without steps; before: none"
+    assert (
+        list(world.rows.values())[-1].reason
+        == "v7 is champion as the first champion, without steps; before: none"
+    )
 
 
 def test_a_first_champion_that_never_serves_leaves_no_alias_behind(make_world: Callable[..., Any]) -> None:

@@ -15,7 +15,13 @@ def test_rollback_moves_the_route_before_the_alias(world: Any) -> None:
     run_stage("shadow", ctx)
     world.done.clear()
     ending = rollback(ctx, "a person said so")
-    assert world.done == ["route rolling_back", "clear challenger", "tag 7", "say rolled_back", "route rolled_back"]
+    assert world.done == [
+        "route rolling_back",
+        "clear challenger",
+        "tag 7",
+        "say rolled_back",
+        "route rolled_back",
+    ]
     assert world.registry.aliases == {"champion": "6"}
     assert world.registry.tags["7"] == {"ct.rollout": "rolled_back", "ct.rollout_reason": "a person said so"}
     assert (ending.phase, ending.champion, ending.version) == (Phase.ROLLED_BACK, "6", "7")

@@ -134,7 +134,9 @@ def test_what_happens_between_two_stages_is_judged_in_the_later_one(world: Any) 
     assert not run_stage("canary_50", ctx).ok
 
 
-@pytest.mark.parametrize("lack", [{"metrics": False}, {"taking": False}, {"challenger_serves": False}, {"rps": 0}])
+@pytest.mark.parametrize(
+    "lack", [{"metrics": False}, {"taking": False}, {"challenger_serves": False}, {"rps": 0}]
+)
 def test_no_data_holds_and_the_deadline_rolls_back(world: Any, lack: dict[str, Any]) -> None:
     ctx = started(world)
     run_stage("shadow", ctx)
@@ -195,7 +197,9 @@ def test_a_newer_challenger_ends_the_rollout_of_the_older(world: Any) -> None:
     assert world.registry.aliases == {"champion": "6", "challenger": "8"}, "the newer one keeps its alias"
 
 
-def test_a_registry_that_is_away_for_a_while_costs_time_and_no_verdict(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_registry_that_is_away_for_a_while_costs_time_and_no_verdict(
+    world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ctx = started(world)
     run_stage("shadow", ctx)
     back_at, answer = world.clock + 8, world.registry.by_alias

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from ct_assets.rollout import Phase, ServingBehind, SupervisionAction
 from ct_assets.spec import RolloutSpec, ShadowSpec
 
-NO_SHADOW = RolloutSpec(shadow=ShadowSpec(requests=0), steps=(10, 100), bake_s=2, min_requests=5, deadline_s=200)
+NO_SHADOW = RolloutSpec(
+    shadow=ShadowSpec(requests=0), steps=(10, 100), bake_s=2, min_requests=5, deadline_s=200
+)
 QUICK = RolloutSpec(shadow=ShadowSpec(requests=20), steps=(10, 100), bake_s=2, min_requests=5, deadline_s=200)
 
 
@@ -20,8 +22,11 @@ def ended(world: Any) -> dict[str, Any]:
     """What a rollout leaves behind, without times."""
     state = world.state
     return {
-        "phase": state.phase, "weight": state.weight, "aliases": world.registry.aliases,
-        "tag": world.registry.tags.get("7", {}).get("ct.rollout"), "passed": [r.stage for r in state.history if r.passed],
+        "phase": state.phase,
+        "weight": state.weight,
+        "aliases": world.registry.aliases,
+        "tag": world.registry.tags.get("7", {}).get("ct.rollout"),
+        "passed": [r.stage for r in state.history if r.passed],
     }
 
 
@@ -73,9 +78,12 @@ def give_up_serving(world: Any) -> None:
 
 weathers = st.fixed_dictionaries(
     {
-        "rps": st.sampled_from([100, 100, 20, 0]), "challenger_rate": st.sampled_from([0.0, 0.0, 0.0, 0.005, 0.2]),
-        "champion_rate": st.sampled_from([0.0, 0.0, 0.2]), "metrics": st.sampled_from([True, True, True, False]),
-        "taking": st.sampled_from([True, True, True, False]), "challenger_serves": st.sampled_from([True, True, False]),
+        "rps": st.sampled_from([100, 100, 20, 0]),
+        "challenger_rate": st.sampled_from([0.0, 0.0, 0.0, 0.005, 0.2]),
+        "champion_rate": st.sampled_from([0.0, 0.0, 0.2]),
+        "metrics": st.sampled_from([True, True, True, False]),
+        "taking": st.sampled_from([True, True, True, False]),
+        "challenger_serves": st.sampled_from([True, True, False]),
     }
 )
 
@@ -88,8 +96,12 @@ weathers = st.fixed_dictionaries(
     st.sampled_from([None, None, None, ("challenger", "8"), ("champion", "5")]),
 )
 def test_any_weather_and_any_crashes_end_with_one_champion_and_no_open_rollout(
-    make_world: Callable[..., Any], weather_of: type[Any],
-    events: list[tuple[dict[str, Any], bool]], kills: list[float], champion: str | None, moved: tuple[str, str] | None,
+    make_world: Callable[..., Any],
+    weather_of: type[Any],
+    events: list[tuple[dict[str, Any], bool]],
+    kills: list[float],
+    champion: str | None,
+    moved: tuple[str, str] | None,
 ) -> None:
     world = make_world(champion=champion, spec=QUICK, kills=kills)
     queue = iter(events)

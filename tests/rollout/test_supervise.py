@@ -28,7 +28,10 @@ def test_a_challenger_without_a_rollout_starts_one() -> None:
 
 def test_the_first_champion_starts_without_steps() -> None:
     decision = supervise(IDLE, "7", None, T, RunFacts())
-    assert (decision.action, decision.reason) == (START, "challenger v7 starts as the first champion, without steps")
+    assert (decision.action, decision.reason) == (
+        START,
+        "challenger v7 starts as the first champion, without steps",
+    )
 
 
 @pytest.mark.parametrize(
@@ -44,7 +47,9 @@ def test_the_first_champion_starts_without_steps() -> None:
         (OPEN, "8", "6", RunFacts(started=1, alive=True, newest_at=T)),  # the run sees the newer alias itself
     ],
 )
-def test_there_is_nothing_to_do(route: RouteState, challenger: str | None, champion: str, runs: RunFacts) -> None:
+def test_there_is_nothing_to_do(
+    route: RouteState, challenger: str | None, champion: str, runs: RunFacts
+) -> None:
     decision = supervise(route, challenger, champion, T + 60, runs)
     assert (decision.action, decision.run_key) == (NOTHING, None)
     assert decision.reason
@@ -82,7 +87,10 @@ def test_a_cancelled_run_is_a_person_s_stop_and_a_later_crash_does_not_unsay_it(
 
 def test_three_attempts_then_rollback_three_more_then_a_person() -> None:
     for route in (OPEN, IDLE):
-        actions = [supervise(route, "7", "6", T + 40, RunFacts(started=n)).action for n in range(2 * MAX_ATTEMPTS + 1)]
+        actions = [
+            supervise(route, "7", "6", T + 40, RunFacts(started=n)).action
+            for n in range(2 * MAX_ATTEMPTS + 1)
+        ]
         first = TAKE_OVER if route is OPEN else START
         assert actions == [first] * 3 + [ROLLBACK] * 3 + [NOTHING]
     assert "left to a person" in supervise(OPEN, "7", "6", T + 40, RunFacts(started=6)).reason
@@ -90,7 +98,9 @@ def test_three_attempts_then_rollback_three_more_then_a_person() -> None:
 
 
 @pytest.mark.parametrize(("challenger", "champion"), [("8", "6"), (None, "6"), ("7", "5"), ("7", None)])
-def test_an_alias_that_moved_while_nobody_steered_rolls_back(challenger: str | None, champion: str | None) -> None:
+def test_an_alias_that_moved_while_nobody_steered_rolls_back(
+    challenger: str | None, champion: str | None
+) -> None:
     decision = supervise(OPEN, challenger, champion, T + 40, RunFacts(started=1))
     assert decision.action is ROLLBACK
     assert "during the rollout" in decision.reason
@@ -111,8 +121,17 @@ def test_the_subject_of_a_tick_is_the_open_rollout_or_the_next_one() -> None:
 
 @given(
     st.sampled_from([IDLE, OPEN, undoing(OPEN, "bad", T), rolled_back(OPEN, T), promoted(OPEN, T)]),
-    st.sampled_from([None, "6", "7", "8"]), st.sampled_from([None, "6", "7"]), st.floats(0, 1000),
-    st.builds(RunFacts, started=st.integers(0, 8), queued=st.booleans(), alive=st.booleans(), cancelled=st.booleans(), newest_at=st.just(T)),
+    st.sampled_from([None, "6", "7", "8"]),
+    st.sampled_from([None, "6", "7"]),
+    st.floats(0, 1000),
+    st.builds(
+        RunFacts,
+        started=st.integers(0, 8),
+        queued=st.booleans(),
+        alive=st.booleans(),
+        cancelled=st.booleans(),
+        newest_at=st.just(T),
+    ),
 )
 def test_a_run_key_comes_with_every_run_and_only_then(
     route: RouteState, challenger: str | None, champion: str | None, after_s: float, runs: RunFacts

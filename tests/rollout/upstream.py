@@ -60,5 +60,7 @@ class Server:
 
 if __name__ == "__main__":
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(Server(sys.argv[1], Path(sys.argv[2]), [int(port) for port in sys.argv[3:]]).start())
+    loop.run_until_complete(
+        Server(sys.argv[1], Path(sys.argv[2]), [int(port) for port in sys.argv[3:]]).start()
+    )
     loop.run_forever()

@@ -27,7 +27,13 @@ def make_spec(**training: object) -> ModelSpec:
         label_delay_days=1,
         features={"amount": "numerical", "shop": "categorical", "gap": "numerical", "country": "categorical"},
         drift={"reference_rows": 150},
-        training={"window_days": 10, "holdout_days": 2, "min_rows": 500, "parameters": {"max_iter": 30}, **training},
+        training={
+            "window_days": 10,
+            "holdout_days": 2,
+            "min_rows": 500,
+            "parameters": {"max_iter": 30},
+            **training,
+        },
     )
 
 

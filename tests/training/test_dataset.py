@@ -36,14 +36,22 @@ def test_the_order_and_the_chunks_of_the_rows_do_not_change_the_hash(spec, rows,
 def test_one_changed_value_changes_the_hash(spec, rows, dataset, toys, column: str) -> None:
     at = rows.schema.get_field_index(column)
     values = rows[column].to_pylist()
-    values[700] = {"amount": 1.25, "shop": "other", "label": 1 - values[700] if column == "label" else 0, "request_id": "x"}[column]
+    values[700] = {
+        "amount": 1.25,
+        "shop": "other",
+        "label": 1 - values[700] if column == "label" else 0,
+        "request_id": "x",
+    }[column]
     changed = rows.set_column(at, rows.schema.field(column), pa.array(values, rows.schema.field(column).type))
     assert toys.dataset(spec, changed).content_hash != dataset.content_hash
 
 
 def test_a_null_is_not_the_same_as_zero_to_the_hash(spec, rows, toys) -> None:
     at = rows.schema.get_field_index("amount")
-    hashes = {toys.dataset(spec, rows.set_column(at, "amount", pc.fill_null(rows["amount"], fill))).content_hash for fill in (0.0, -1.0)}
+    hashes = {
+        toys.dataset(spec, rows.set_column(at, "amount", pc.fill_null(rows["amount"], fill))).content_hash
+        for fill in (0.0, -1.0)
+    }
     assert len(hashes | {toys.dataset(spec, rows).content_hash}) == 3
 
 
@@ -68,18 +76,37 @@ def _with_label(rows: pa.Table, values: np.ndarray) -> pa.Table:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda rows: rows.slice(0, 0), r"training window 2026-03-01\.\.2026-03-10 holds 0 labelled rows, at least 500"),
+        (
+            lambda rows: rows.slice(0, 0),
+            r"training window 2026-03-01\.\.2026-03-10 holds 0 labelled rows, at least 500",
+        ),
         (lambda rows: rows.slice(1_600), r"holds 400 labelled rows, at least 500"),
         (lambda rows: rows.slice(0, 2_000), r"holdout 2026-03-11\.\.2026-03-12 holds 0 labelled rows"),
         (lambda rows: _with_label(rows, np.zeros(2_400)), r"training window .* negative labels only"),
-        (lambda rows: _with_label(rows, np.r_[np.arange(2_000) % 2, np.ones(400)]), r"holdout .* positive labels only"),
-        (lambda rows: _with_label(rows, (np.arange(2_400) % 100 == 0).astype(float)), r"holds 20 positive labels, at least 30"),
-        (lambda rows: _with_label(rows, np.arange(2_400) % 3.0), r"'bad' holds 2\.0; a binary label is 0 or 1"),
+        (
+            lambda rows: _with_label(rows, np.r_[np.arange(2_000) % 2, np.ones(400)]),
+            r"holdout .* positive labels only",
+        ),
+        (
+            lambda rows: _with_label(rows, (np.arange(2_400) % 100 == 0).astype(float)),
+            r"holds 20 positive labels, at least 30",
+        ),
+        (
+            lambda rows: _with_label(rows, np.arange(2_400) % 3.0),
+            r"'bad' holds 2\.0; a binary label is 0 or 1",
+        ),
         (lambda rows: rows.drop_columns(["gap"]), r"column 'gap' is missing"),
-        (lambda rows: rows.set_column(rows.schema.get_field_index("gap"), "gap", pa.nulls(2_400, pa.float64())), r"feature 'gap' is null in every row"),
+        (
+            lambda rows: rows.set_column(
+                rows.schema.get_field_index("gap"), "gap", pa.nulls(2_400, pa.float64())
+            ),
+            r"feature 'gap' is null in every row",
+        ),
     ],
 )
-def test_rows_that_cannot_train_a_model_are_refused_with_the_reason(spec, rows, toys, change, reason: str) -> None:
+def test_rows_that_cannot_train_a_model_are_refused_with_the_reason(
+    spec, rows, toys, change, reason: str
+) -> None:
     with pytest.raises(NotTrainable, match=reason) as refused:
         toys.dataset(spec, change(rows))
     assert refused.value.reason == str(refused.value)
@@ -94,4 +121,7 @@ def test_a_label_that_is_null_is_refused(spec, rows, toys) -> None:
 
 def test_labels_are_zeros_and_ones(dataset) -> None:
     assert set(np.unique(labels(dataset.train))) == {0, 1}
-    assert timedelta(days=1) == dataset.holdout["label_time"][0].as_py() - dataset.holdout["event_time"][0].as_py()
+    assert (
+        timedelta(days=1)
+        == dataset.holdout["label_time"][0].as_py() - dataset.holdout["event_time"][0].as_py()
+    )

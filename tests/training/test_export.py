@@ -36,7 +36,9 @@ def test_other_estimators_have_no_thresholds_to_move() -> None:
 
 
 def _boosted() -> HistGradientBoostingClassifier:
-    return HistGradientBoostingClassifier(max_iter=2).fit(np.arange(100.0).reshape(-1, 1), np.arange(100) > 50)
+    return HistGradientBoostingClassifier(max_iter=2).fit(
+        np.arange(100.0).reshape(-1, 1), np.arange(100) > 50
+    )
 
 
 def test_no_numpy_number_and_no_boolean_goes_into_an_attribute_list(monkeypatch: pytest.MonkeyPatch) -> None:

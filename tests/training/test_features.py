@@ -6,7 +6,9 @@ import pytest
 
 from ct_assets.training.features import categories, frame, numbers, onnx_inputs
 
-TABLE = pa.table({"a": [0.1, None, np.inf, -1e300], "n": pa.array([1, 2, None, 4], pa.int64()), "c": ["x", None, "", "y"]})
+TABLE = pa.table(
+    {"a": [0.1, None, np.inf, -1e300], "n": pa.array([1, 2, None, 4], pa.int64()), "c": ["x", None, "", "y"]}
+)
 
 
 def test_numbers_are_float32_and_what_is_no_number_is_missing() -> None:

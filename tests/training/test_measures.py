@@ -37,7 +37,11 @@ def test_importance_of_one_class_is_refused(graph, dataset) -> None:
 def test_metrics_of_a_perfect_and_of_a_doubled_score() -> None:
     truth = (np.arange(1_000) % 10 == 0).astype(np.int8)
     perfect = holdout_metrics(truth, truth * 0.98 + 0.01)
-    assert (perfect["roc_auc"], perfect["average_precision"], perfect["precision_top_1pct"]) == (1.0, 1.0, 1.0)
+    assert (perfect["roc_auc"], perfect["average_precision"], perfect["precision_top_1pct"]) == (
+        1.0,
+        1.0,
+        1.0,
+    )
     assert holdout_metrics(truth, np.full(1_000, 0.2))["calibration_ratio"] == pytest.approx(2.0)
     assert perfect["positive_rate"] == pytest.approx(0.1)
 
@@ -65,7 +69,9 @@ def test_golden_rows_are_real_rows_over_the_whole_range_of_scores(graph, dataset
     assert (golden.scores[0], golden.scores[-1]) == (scores.min(), scores.max())
     again = graph.run(
         {
-            "numerical": np.array([[np.nan if v is None else v for v in row] for row in golden.numerical], np.float32),
+            "numerical": np.array(
+                [[np.nan if v is None else v for v in row] for row in golden.numerical], np.float32
+            ),
             "categorical": np.array([[v or "" for v in row] for row in golden.categorical], object),
         }
     )
@@ -84,6 +90,9 @@ def test_the_reference_is_a_seeded_sample_of_training_rows_in_their_order(spec, 
     assert kept.num_rows == spec.drift.reference_rows == 150
     assert kept["event_time"].to_pylist() == sorted(kept["event_time"].to_pylist())
     assert set(kept["event_time"].to_pylist()) <= set(dataset.train["event_time"].to_pylist())
-    assert lake.read_table(reference_key("toy", "run", "scores.parquet"))["prediction"].to_pylist() == scores.tolist()
+    assert (
+        lake.read_table(reference_key("toy", "run", "scores.parquet"))["prediction"].to_pylist()
+        == scores.tolist()
+    )
     assert sample_rows(dataset.train, 150, seed=1) != sample_rows(dataset.train, 150, seed=2)
     assert sample_rows(dataset.train, 9_999, seed=1) is dataset.train

@@ -25,7 +25,9 @@ def _scorer(spec, fitted) -> Scorer:
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)
-def test_the_graph_answers_as_the_native_model_unknown_and_missing_values_included(toys, rows, trainer: str) -> None:
+def test_the_graph_answers_as_the_native_model_unknown_and_missing_values_included(
+    toys, rows, trainer: str
+) -> None:
     """float32 neighbours, NaN, missing and unseen categories: where exports have gone wrong."""
     spec = toys.spec(trainer=trainer, parameters=TRAINERS[trainer])
     dataset = toys.dataset(spec, rows)
@@ -41,7 +43,10 @@ def test_the_graph_keeps_the_bundles_contract(toys, dataset, trainer: str) -> No
     spec = toys.spec(trainer=trainer, parameters=TRAINERS[trainer])
     graph = fit(spec, dataset).to_onnx()
     onnx.checker.check_model(graph)
-    shape = {i.name: (i.type.tensor_type.elem_type, i.type.tensor_type.shape.dim[1].dim_value) for i in graph.graph.input}
+    shape = {
+        i.name: (i.type.tensor_type.elem_type, i.type.tensor_type.shape.dim[1].dim_value)
+        for i in graph.graph.input
+    }
     assert shape == {"numerical": (onnx.TensorProto.FLOAT, 2), "categorical": (onnx.TensorProto.STRING, 2)}
     (output,) = graph.graph.output
     assert output.name == "score"
@@ -76,7 +81,9 @@ def test_a_trainer_never_looks_at_the_holdout(spec, dataset, toys) -> None:
 
 def test_recency_weights_reach_the_model(toys, rows) -> None:
     even, recent = (toys.spec(recency_half_life_days=half_life) for half_life in (None, 1.0))
-    scores = [_scorer(s, fit(s, toys.dataset(s, rows)))(toys.dataset(s, rows).holdout) for s in (even, recent)]
+    scores = [
+        _scorer(s, fit(s, toys.dataset(s, rows)))(toys.dataset(s, rows).holdout) for s in (even, recent)
+    ]
     assert np.abs(scores[0] - scores[1]).max() > 0.01
 
 
@@ -110,14 +117,18 @@ def test_your_own_function_may_return_a_scikit_learn_pipeline(toys, rows, own_mo
     def train(spec, dataset):
         assert isinstance(dataset.train, pa.Table)
         filled = frame(dataset.train, spec.numerical, spec.categorical).fillna(0.0)
-        encode = make_column_transformer((StandardScaler(), [0, 1]), (OneHotEncoder(handle_unknown="ignore", sparse_output=False), [2, 3]))
+        encode = make_column_transformer(
+            (StandardScaler(), [0, 1]), (OneHotEncoder(handle_unknown="ignore", sparse_output=False), [2, 3])
+        )
         return make_pipeline(encode, LogisticRegression()).fit(filled, labels(dataset.train))
 
     own_module.train = train
     spec = toys.spec(trainer="own_trainers:train")
     dataset = toys.dataset(spec, rows)
     fitted = fit(spec, dataset)
-    whole = dataset.holdout.filter(np.isfinite(frame(dataset.holdout, spec.numerical, ())).all(axis=1).to_numpy())
+    whole = dataset.holdout.filter(
+        np.isfinite(frame(dataset.holdout, spec.numerical, ())).all(axis=1).to_numpy()
+    )
     assert parity(fitted, _scorer(spec, fitted), whole) <= 1e-5
 
 
@@ -135,7 +146,12 @@ def test_your_own_function_may_bring_its_own_graph(toys, dataset, own_module) ->
             ]
             nodes = [
                 helper.make_node("Shape", ["numerical"], ["shape"], start=0, end=1),
-                helper.make_node("ConstantOfShape", ["shape"], ["score"], value=helper.make_tensor("v", TensorProto.FLOAT, [1], [0.5])),
+                helper.make_node(
+                    "ConstantOfShape",
+                    ["shape"],
+                    ["score"],
+                    value=helper.make_tensor("v", TensorProto.FLOAT, [1], [0.5]),
+                ),
             ]
             output = helper.make_tensor_value_info("score", TensorProto.FLOAT, [None])
             graph = helper.make_graph(nodes, "constant", inputs, [output])

@@ -21,7 +21,9 @@ def _spec(window: int, holdout: int, delay: int) -> ModelSpec:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(1, 120), st.integers(1, 10), st.integers(0, 30))
+@given(
+    st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.integers(1, 120), st.integers(1, 10), st.integers(0, 30)
+)
 def test_the_parts_join_without_gap_or_overlap_and_end_at_the_newest_mature_day(
     as_of: date, window: int, holdout: int, delay: int
 ) -> None:

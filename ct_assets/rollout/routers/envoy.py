@@ -47,7 +47,9 @@ class EnvoyRouter:
         try:
             return parse(self.path.read_bytes())
         except FileNotFoundError as error:
-            raise RouterError(f"{self.path}: no route file; start the router once, which writes it") from error
+            raise RouterError(
+                f"{self.path}: no route file; start the router once, which writes it"
+            ) from error
         except (ValueError, msgspec.MsgspecError) as error:
             raise RouterError(
                 f"{self.path}: not a route of this system ({error}); restore it, or delete it to begin "

@@ -21,7 +21,9 @@ from ct_assets.rollout.state import Count, Counters
 __all__ = ["EnvoyAdmin"]
 
 _CLUSTERS = {"champion": "champion", "challenger": "guarded", "shadow": "challenger_shadow"}
-_STATS = r"^cluster\.(champion|guarded|challenger_shadow)\.upstream_rq_(completed|5xx|retry|retry_limit_exceeded)$"
+_STATS = (
+    r"^cluster\.(champion|guarded|challenger_shadow)\.upstream_rq_(completed|5xx|retry|retry_limit_exceeded)$"
+)
 
 
 class EnvoyAdmin:

