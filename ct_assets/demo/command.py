@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +25,13 @@ from ct_assets.embedded.processes import Processes
 from ct_assets.lake.layout import report_key
 from ct_assets.registry import Registry
 
-__all__ = ["Demo"]
+__all__ = ["Demo", "DemoRuns"]
+
+VERDICT = "verdict.json"
+
+
+class DemoRuns(RuntimeError):
+    """Another demo plays in the same folder."""
 
 
 class Demo:
@@ -46,10 +53,19 @@ class Demo:
         self._deployment = Deployment.on_free_ports(self._folder / "run", first, bake_s)
 
     def run(self, names: list[str], *, keep: bool, fresh: bool) -> bool:
-        """Whether every expectation came true. With `keep`, the last deployment runs on until Ctrl-C."""
+        """Whether every expectation came true. With `keep`, the last deployment runs on until Ctrl-C.
+
+        Raises:
+            DemoRuns: where another demo plays in the same folder.
+        """
+        with _alone(self._folder):
+            return self._run(names, keep=keep, fresh=fresh)
+
+    def _run(self, names: list[str], *, keep: bool, fresh: bool) -> bool:
         began = time.monotonic()
         found: list[ScenarioVerdict] = []
         base = self._folder / "history"
+        (self._folder / VERDICT).unlink(missing_ok=True)  # none, rather than that of an earlier run
         if fresh:
             shutil.rmtree(base, ignore_errors=True)
         with self._told("history and first champion (kept for the next time)"):
@@ -98,7 +114,7 @@ class Demo:
 
     def _report(self, scenarios: list[ScenarioVerdict], began: float) -> None:
         verdict = Verdict(all(s.ok for s in scenarios), scenarios, round(time.monotonic() - began, 1))
-        path = self._folder / "verdict.json"
+        path = self._folder / VERDICT
         write(verdict, path)
         show(verdict, self._console)
         report = self._folder / scenarios[-1].name / "report.html"
@@ -140,6 +156,20 @@ class Demo:
         with self._console.status(what):
             yield
         self._console.print(f"{what}: {time.monotonic() - began:.0f} s", highlight=False)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two demos in one folder would delete each other's deployment. The lock ends with the process that holds it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DemoRuns(
+                f"a demo runs in {folder} already: end it, or set CT_HOME to another folder"
+            ) from error
+        yield
 
 
 def _and_gone(verdict: ScenarioVerdict, processes: Processes) -> ScenarioVerdict:
