@@ -39,4 +39,5 @@ def test_loading_touches_no_deployment(tmp_path: Path) -> None:
     )
     assert list(tmp_path.iterdir()) == []
     assert done.stdout == ""
+    assert "BetaWarning" not in done.stderr, done.stderr
     assert "ct_assets" not in done.stderr, done.stderr

@@ -13,12 +13,12 @@ from ct_assets.spec import ModelSpec
 __all__ = ["canary_sensor", "run_facts"]
 
 
-def canary_sensor(spec: ModelSpec, job: dg.JobDefinition) -> dg.SensorDefinition:
+def canary_sensor(spec: ModelSpec) -> dg.SensorDefinition:
     """Level-triggered: what it decides depends only on route, aliases and runs."""
 
     @dg.sensor(
         name=Names(spec.model).canary_sensor,
-        job=job,
+        job_name=Names(spec.model).rollout_job,  # given the job itself, Dagster copies the sensor and warns of its own call
         minimum_interval_seconds=spec.calendar.poll_s,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts the rollout of a challenger, takes over one whose run died, rolls back a cancelled one.",

@@ -43,7 +43,6 @@ def _model_graph(spec: ModelSpec) -> dg.Definitions:
         selection=dg.AssetSelection.assets(names.key("retrained_model"), names.key("evaluation")),
         description="Trains a candidate as of a day and puts it before the gate.",
     )
-    rollout = canary_rollout_job(spec)
     return dg.Definitions(
         assets=[
             *traffic_logs(spec),
@@ -53,7 +52,7 @@ def _model_graph(spec: ModelSpec) -> dg.Definitions:
             evaluation(spec),
             champion_alias(spec),
         ],
-        jobs=[judge, retraining, rollout],
-        sensors=[closer_sensor(spec, judge), drift_sensor(spec, retraining), canary_sensor(spec, rollout)],
+        jobs=[judge, retraining, canary_rollout_job(spec)],
+        sensors=[closer_sensor(spec, judge), drift_sensor(spec, retraining), canary_sensor(spec)],
         schedules=[daily_schedule(spec, judge)],
     )
