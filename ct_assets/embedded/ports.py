@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from contextlib import ExitStack
 from dataclasses import astuple, dataclass
@@ -9,6 +10,9 @@ from dataclasses import astuple, dataclass
 __all__ = ["Ports", "free_ports"]
 
 HOST = "127.0.0.1"
+RANGE = range(
+    20_000, 30_000
+)  # outgoing connections begin at 32768 (Linux) or 49152, Kubernetes' node ports at 30000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,22 @@ class Ports:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that nobody listens on."""
+    """Different ports that nobody listens on, below those that systems hand to outgoing connections.
+
+    One of those would be lost to a stranger's connection whenever its owner is down for a moment.
+    """
+    found: list[int] = []
     with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for item in sockets:
-            item.bind((HOST, 0))
-        return [int(item.getsockname()[1]) for item in sockets]
+        for port in random.sample(RANGE, len(RANGE)):
+            held = stack.enter_context(socket.socket())
+            try:
+                held.bind((HOST, port))
+            except OSError:
+                continue
+            found.append(port)
+            if len(found) == count:
+                break
+    return found
 
 
 def _listening(port: int) -> bool:

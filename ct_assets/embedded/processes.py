@@ -26,6 +26,7 @@ __all__ = ["ProcessDied", "Processes"]
 RESTARTS = 3
 WITHIN_S = 300.0
 """One that dies more than RESTARTS times within this will not recover by itself."""
+EXIT_S = 5.0  # the kernel's own work on a process that has ended, or was killed
 TAIL_LINES = 15
 
 
@@ -98,7 +99,8 @@ class Processes:
         with _unstoppable():
             self.left = end_marked(self._mark, grace_s=GRACE_S)
             for process in self._running.values():
-                process.poll()  # fetches the status: no zombie stays
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(EXIT_S)  # fetches the status: no zombie stays
             self._running.clear()
             if self._guard is not None:
                 self._guard.communicate()  # closes the pipe that it waits on

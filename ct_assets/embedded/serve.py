@@ -75,7 +75,12 @@ def _tend(processes: Processes, readyz: str, console: Console) -> NoReturn:
         now = readiness(readyz)
         if now != said and any(now):  # neither ready nor a reason: it is on its way
             ready, detail = said = now
-            console.print("[green]a champion is served[/]" if ready else f"[yellow]{escape(detail)}[/]")
+            hint = "; `ct retrain` trains a first one" if "no model has alias" in detail else ""
+            console.print(
+                "[green]a champion is served[/]" if ready else f"[yellow]{escape(detail)}[/]{hint}",
+                highlight=False,
+                soft_wrap=True,
+            )
         time.sleep(1)
 
 
