@@ -17,13 +17,13 @@ from ct_assets.catalog import load_spec
 from ct_assets.demo.base import ready_base
 from ct_assets.demo.deployment import MODEL, Deployment, Timeline
 from ct_assets.demo.findings import find
+from ct_assets.demo.registry_look import look_afresh, newest_week
 from ct_assets.demo.scenarios import SCENARIOS, Scenario
 from ct_assets.demo.story import Story
 from ct_assets.demo.verdict import Expectation, ScenarioVerdict, Verdict, show, write
 from ct_assets.embedded.ports import HOST
 from ct_assets.embedded.processes import Processes
 from ct_assets.lake.layout import report_key
-from ct_assets.registry import Registry
 
 __all__ = ["Demo", "DemoRuns"]
 
@@ -102,7 +102,9 @@ class Demo:
                 tx_per_day=self._tx_per_day,
             )
             played = story.play()
-            verdict = find(story, played, deployment, Registry(deployment.tracking_uri, "fraud-detector"))
+            week = newest_week(story.rows, self._timeline.live)
+            seen = look_afresh(deployment.tracking_uri, load_spec(MODEL).registered_model, week)
+            verdict = find(story, played, deployment, seen)
             if stay is not None:
                 report(verdict)
                 stay(processes)

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
-
-import polars as pl
 
 from ct_assets.demo.deployment import Deployment
 from ct_assets.demo.fraud_traffic import ceiling_auc
+from ct_assets.demo.registry_look import FIRST, RegistrySeen, newest_week
 from ct_assets.demo.story import Played, Story
 from ct_assets.demo.verdict import Auc, Expectation, Requests, ScenarioVerdict, Step
 from ct_assets.drift.verdict import Outcome
 from ct_assets.embedded.ports import HOST
 from ct_assets.lake.window import days_between
-from ct_assets.registry import Registry
 from ct_assets.rollout.look import serving_version
 from ct_assets.rollout.routers.envoy import EnvoyRouter
 from ct_assets.rollout.state import RouteState, StepRecord
 
-__all__ = ["auc_of", "find"]
-
-FIRST = "1"  # version of the first champion
+__all__ = ["find"]
 
 
 @dataclass(frozen=True)
@@ -39,12 +32,12 @@ class _Facts:
     red_days: int
 
 
-def find(story: Story, played: Played, deployment: Deployment, registry: Registry) -> ScenarioVerdict:
-    """The verdict of a story that has just ended, its processes still running."""
+def find(story: Story, played: Played, deployment: Deployment, seen: RegistrySeen) -> ScenarioVerdict:
+    """The verdict of a story that has just ended, its processes still running; `seen`: its registry."""
     watch, live = story.watch, story.timeline.live
-    facts = _facts(story, deployment, registry)
+    facts = _facts(story, deployment, seen)
     red = watch.red_checks(live)
-    auc = _auc(story, registry)
+    auc = _auc(story, seen)
     checks = [*_always(played, story), *_EXPECTED[story.scenario.ends_with](facts, played, red, auc, story)]
     trigger, gate = watch.last("trigger", "retrain") or watch.last("trigger"), watch.last("gate")
     end = watch.last("rollout", "promote", "rolled_back")
@@ -70,12 +63,11 @@ def find(story: Story, played: Played, deployment: Deployment, registry: Registr
     )
 
 
-def _facts(story: Story, deployment: Deployment, registry: Registry) -> _Facts:
+def _facts(story: Story, deployment: Deployment, seen: RegistrySeen) -> _Facts:
     verdicts = story.watch.verdicts(days_between(story.timeline.first_traffic_day, story.timeline.live))
-    champion, challenger = registry.by_alias("champion"), registry.by_alias("challenger")
     return _Facts(
-        champion=champion.version if champion else None,
-        challenger=challenger.version if challenger else None,
+        champion=seen.champion,
+        challenger=seen.challenger,
         served=serving_version(f"http://{HOST}:{deployment.ports.champion}"),
         route=EnvoyRouter(deployment.routes, f"http://{HOST}:{deployment.ports.admin}").read().state,
         retrainings=sum(e.kind == "training" and e.action == "train" for e in story.watch.entries()),
@@ -184,32 +176,8 @@ def _step(record: StepRecord) -> Step:
     )
 
 
-def _auc(story: Story, registry: Registry) -> Auc:
-    live = story.timeline.live
-    week = story.rows.filter(pl.col("event_time").dt.date().is_between(live - timedelta(days=6), live))
-    newest = registry.versions()[0].version
-
-    def of(version: str) -> float | None:
-        with tempfile.TemporaryDirectory() as folder:
-            return auc_of(registry.download(version, Path(folder)), week)
-
+def _auc(story: Story, seen: RegistrySeen) -> Auc:
+    week = newest_week(story.rows, story.timeline.live)
     return Auc(
-        rows=week.height,
-        ceiling=ceiling_auc(week),
-        old_champion=of(FIRST),
-        new_version=None if newest == FIRST else of(newest),
+        rows=week.height, ceiling=ceiling_auc(week), old_champion=seen.first_auc, new_version=seen.newest_auc
     )
-
-
-def auc_of(bundle: Path, rows: pl.DataFrame) -> float | None:
-    """AUC of the model in `bundle` on rows with their true labels; None where its graph fails on some of them."""
-    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
-
-    from ct_assets.gate import roc_auc
-    from ct_assets.training.score import score
-
-    try:
-        scores = score(bundle, rows.to_arrow())
-    except (Fail, InvalidArgument, RuntimeException):
-        return None
-    return roc_auc(rows["is_fraud"].to_numpy(), scores)

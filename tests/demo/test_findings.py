@@ -22,6 +22,7 @@ from ct_assets.catalog import load_spec
 from ct_assets.demo.deployment import MODEL, Deployment, Timeline
 from ct_assets.demo.findings import find
 from ct_assets.demo.fraud_traffic import FraudTraffic, generate
+from ct_assets.demo.registry_look import look, newest_week
 from ct_assets.demo.scenarios import SCENARIOS
 from ct_assets.demo.story import Played
 from ct_assets.demo.traffic_client import Answers
@@ -172,7 +173,7 @@ class World:
             scenario=self.scenario, timeline=Timeline(LIVE), watch=watch, rows=self.rows
         )
         registry: Any = self.shelf
-        return find(story, self.played, self.deployment, registry)
+        return find(story, self.played, self.deployment, look(registry, newest_week(self.rows, LIVE)))
 
 
 def record(stage: Stage, *, n: int, k: int = 0, passed: bool = True) -> StepRecord:
