@@ -48,7 +48,8 @@ def closer_sensor(spec: ModelSpec, job: Any) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, lake: LakeResource, clock: Clock
     ) -> dg.SensorResult | dg.SkipReason:
         closing = close_days(spec, context.instance, lake.open(), clock.now())
-        context.log.info(closing.said)
+        if closing.requests:
+            context.log.info(closing.said)  # a tick with runs has no skip reason to say it in
         return (
             dg.SensorResult(run_requests=closing.requests)
             if closing.requests
@@ -73,7 +74,8 @@ def daily_schedule(spec: ModelSpec, job: Any) -> dg.ScheduleDefinition:
         context: dg.ScheduleEvaluationContext, lake: LakeResource, clock: Clock
     ) -> list[dg.RunRequest] | dg.SkipReason:
         closing = close_days(spec, context.instance, lake.open(), clock.now())
-        context.log.info(closing.said)
+        if closing.requests:
+            context.log.info(closing.said)  # a tick with runs has no skip reason to say it in
         return closing.requests or dg.SkipReason(closing.said)
 
     return _daily
