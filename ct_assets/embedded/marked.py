@@ -15,6 +15,7 @@ import psutil
 __all__ = ["MARK", "end_marked", "marked"]
 
 MARK = "CT_STARTED_BY"
+FORGOTTEN_S = 3.0
 KILLS = 5  # one that starts others while it is killed needs another round
 
 
@@ -26,11 +27,15 @@ def marked(mark: str) -> list[psutil.Process]:
 def end_marked(mark: str, *, grace_s: float) -> list[str]:
     """Asks them to end (SIGTERM), and kills those that have not within `grace_s`; returns what is left, in words.
 
-    Only the topmost get the whole grace: what outlives them by a second was forgotten by them. Without any
+    The topmost are asked first, and get the whole grace: each knows best how to end its own children (a Dagster
+    whose parts are all asked at once waits for one another). What they forgot is asked after them. Without any
     grace nobody is asked.
     """
     if grace_s:
-        _ask(marked(mark), grace_s)
+        found = marked(mark)
+        pids = {process.pid for process in found}
+        _ask([process for process in found if _parent(process) not in pids], grace_s)
+        _ask(marked(mark), min(grace_s, FORGOTTEN_S))
     for _ in range(KILLS):
         found = marked(mark)
         if not found:
@@ -42,14 +47,11 @@ def end_marked(mark: str, *, grace_s: float) -> list[str]:
     return [repr(process) for process in found if _runs(process)]
 
 
-def _ask(found: list[psutil.Process], grace_s: float) -> None:
-    pids = {process.pid for process in found}
-    topmost = [process for process in found if _parent(process) not in pids]
-    for process in found:
+def _ask(processes: list[psutil.Process], within_s: float) -> None:
+    for process in processes:
         with contextlib.suppress(psutil.Error):
             process.terminate()
-    _wait(topmost, grace_s)
-    _wait(found, 1)
+    _wait(processes, within_s)
 
 
 def _mark(process: psutil.Process) -> str:

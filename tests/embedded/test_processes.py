@@ -188,6 +188,31 @@ def test_a_process_may_write_its_last_words_before_it_ends(processes: Processes,
     assert log.read_text() == "ready\nwritten out\n"
 
 
+def test_a_parent_ends_its_children_itself_before_anybody_else_asks_them(
+    processes: Processes, tmp_path: Path
+) -> None:
+    child = """
+        import signal, sys
+        def end(*_): print("asked by a stranger"); sys.exit(0)
+        signal.signal(signal.SIGTERM, end)
+        print("ready")
+        sys.stdin.read()
+        print("asked by my parent")
+    """
+    parent = f"""
+        import signal, subprocess, sys, time
+        child = subprocess.Popen({python(child)!r}, stdin=subprocess.PIPE)
+        def end(*_): time.sleep(0.3); child.communicate(); sys.exit(0)
+        signal.signal(signal.SIGTERM, end)
+        time.sleep(600)
+    """
+    log = tmp_path / "logs" / "dagster.log"
+    processes.start("dagster", python(parent), os.environ)
+    assert until(lambda: log.read_text() == "ready\n")
+    processes.stop()
+    assert log.read_text() == "ready\nasked by my parent\n"
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_nothing_outlives_the_parent_whatever_ends_it(
     how: signal.Signals,
