@@ -11,7 +11,7 @@ import pytest
 from ct_assets.catalog import load_spec
 from ct_assets.demo import CATEGORIES, NEW_CATEGORY, FraudTraffic, generate
 from ct_assets.demo.brittle_trainer import train
-from ct_assets.demo.findings import auc_of
+from ct_assets.demo.registry_look import auc_of
 from ct_assets.registry.bundle import write_bundle
 from ct_assets.spec import ModelSpec
 from ct_assets.training import Dataset, Scorer, TrainingWindow, build_dataset
