@@ -72,7 +72,10 @@ def serve(model: Model) -> None:
 def retrain(
     model: Model,
     as_of: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="As-of day; default: the newest due day.")
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="As-of day; default: the newest due day."
+        ),
     ] = None,
 ) -> None:
     """Trains a candidate and puts it before the gate now, whatever the drift monitor says.
