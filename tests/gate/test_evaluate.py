@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from onnx import TensorProto, helper
 
+from ct_assets.gate import GateDecision, RuleResult
 from ct_assets.gate.evaluate import apply_decision, evaluate
 from ct_assets.lake.layout import production_key
 from ct_assets.lake.log import write_records
@@ -142,3 +143,31 @@ def test_candidates_pass_or_fail_against_the_champion_of_the_day(
     promoted, reason = judge(old)
     assert not promoted
     assert all(check in reason for check in ("better_than_champion", "onnx_parity", "newer_than_champion"))
+
+
+def test_what_a_decision_moves(registry: Registry, tmp_path: Path) -> None:
+    first, second = (_publish(registry, tmp_path / name, _graph(1.0, 0.0), AS_OF) for name in "ab")
+    passed = (RuleResult("auc_threshold", True, 0.95, 0.91, "AUC 0.95 reaches 0.91"),)
+    failed = (RuleResult("auc_threshold", False, 0.80, 0.91, "AUC 0.80 is below 0.91"),)
+    promotion = GateDecision(True, "AUC 0.95 reaches 0.91", passed)
+
+    def outcome(
+        version: str, decision: GateDecision, rolling_out: str | None = None
+    ) -> tuple[str, str, str | None]:
+        """Action, tag, and who is challenger then."""
+        applied = apply_decision(registry, version, decision, rolling_out=rolling_out)
+        tags, challenger = registry.get(version).tags, registry.by_alias("challenger")
+        assert tags["ct.gate_reason"] == applied.reason
+        return applied.action, tags["ct.gate"], challenger.version if challenger else None
+
+    assert outcome(first, GateDecision(False, "too low", failed)) == ("reject", "rejected", None)
+    assert outcome(first, GateDecision(False, "a backfill", passed)) == ("hold", "passed", None)
+    assert outcome(first, promotion) == ("promote", "passed", first)
+    assert outcome(second, promotion, rolling_out=first) == ("hold", "passed", first), (
+        "an open rollout keeps it"
+    )
+    assert outcome(first, promotion, rolling_out=first) == ("promote", "passed", first), "its own rollout"
+    assert outcome(second, promotion) == ("promote", "passed", second), "one that has not begun does not"
+    registry.clear_alias("challenger")
+    registry.set_alias("champion", second)
+    assert outcome(second, promotion) == ("hold", "passed", None), "a champion is nobody's challenger"
