@@ -94,7 +94,8 @@ def close_days(spec: ModelSpec, instance: dg.DagsterInstance, lake: Lake, now: d
     busy = {day for run in in_flight for day in days_of(run)}
     stale = days_to_close(known, recorded, busy, now, rules, window_days=window_days)
     open_days = {slot.day: _contents(spec, known, slot.day) for slot in stale if slot.day >= first}
-    plan = plan_runs(open_days, _tried(instance, names.judge_job), attempts=spec.calendar.attempts)
+    tried = _tried(instance, names.judge_job) if open_days else {}  # the runs are read only where it matters
+    plan = plan_runs(open_days, tried, attempts=spec.calendar.attempts)
     requests = [
         dg.RunRequest(
             run_key=run.key,
