@@ -42,6 +42,8 @@ def ct(
 ) -> Callable[..., Done]:
     """Runs `ct` in this process, its state under a folder of the test's."""
     monkeypatch.setenv("CT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home" / "dagster"))
+    monkeypatch.setenv("MLFLOW_LOGGING_LEVEL", "WARNING")  # `ct retrain` sets both where they are not set
 
     def run(*arguments: str, **env: str) -> Done:
         for name, value in env.items():
@@ -180,6 +182,22 @@ def test_a_day_that_is_none_of_the_models_cannot_be_retrained(ct: Callable[..., 
     )
 
 
+def test_a_day_without_rows_says_why_there_is_no_candidate_and_nothing_else(
+    ct: Callable[..., Done], tmp_path: Path
+) -> None:
+    ended = ct("retrain", MODEL, "--as-of", "2024-06-01")
+    assert ended.status == 1
+    assert one_line(ended) == (
+        "training window 2024-02-23..2024-05-22 holds 0 labelled rows, at least 1,000 are needed: wait for labels, or widen it "
+        "(93 of its 93 days are not closed yet: a running Dagster, `make dev`, closes days)\n"
+    )
+    assert ended.out == ""
+    ledger = Ledger(Lake(f"file://{tmp_path / 'home' / 'lake'}"))
+    assert [(row.kind, row.action, row.day) for row in ledger.read(MODEL)] == [
+        ("training", "refuse", "2024-06-01")
+    ]
+
+
 def test_a_service_that_keeps_dying_is_named_with_its_log(
     ct: Callable[..., Done], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,18 +225,6 @@ def python_ct(*arguments: str, home: Path, **env: str) -> subprocess.Popen[str]:
 def done(process: subprocess.Popen[str]) -> Done:
     out, err = process.communicate(timeout=240)
     return Done(process.returncode, out, err)
-
-
-def test_a_day_without_rows_says_why_there_is_no_candidate_and_nothing_else(tmp_path: Path) -> None:
-    ended = done(python_ct("retrain", MODEL, "--as-of", "2024-06-01", home=tmp_path))
-    assert (ended.status, ended.out) == (1, "")
-    assert one_line(ended) == (
-        "training window 2024-02-23..2024-05-22 holds 0 labelled rows, at least 1,000 are needed: wait for labels, or widen it "
-        "(93 of its 93 days are not closed yet: a running Dagster, `make dev`, closes days)\n"
-    )
-    assert [(e.kind, e.action, e.day) for e in Ledger(Lake(f"file://{tmp_path / 'lake'}")).read(MODEL)] == [
-        ("training", "refuse", "2024-06-01")
-    ]
 
 
 def test_a_retraining_shows_its_result_and_none_of_dagsters_log(tmp_path: Path) -> None:
