@@ -146,7 +146,7 @@ def test_a_fault_of_the_overlay_names_the_overlay_and_the_key(
             "drift.rules: feature 'aeg' does not exist; this model has age, plan",
         ),
         (("model: churn", "model: chrun"), "model is 'chrun', its folder 'churn': give both the same name"),
-        (("entity: customer_id", "entities: customer_id"), "entities"),
+        (("entity: customer_id", "entities: customer_id"), "unknown key; did you mean 'entity'?"),
         (("threshold: 0.2", "threshold: -1"), "threshold"),
     ],
 )

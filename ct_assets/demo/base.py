@@ -34,7 +34,7 @@ def ready_base(
 
     Does nothing where `base` is of the same day, seed, size and code.
     """
-    key = _key(timeline, seed, tx_per_day)
+    key = _key(deployment.folder, timeline, seed, tx_per_day)
     if (base / KEY).exists() and (base / KEY).read_text() == key:
         return
     shutil.rmtree(deployment.folder, ignore_errors=True)
@@ -90,10 +90,10 @@ def _build(
         raise HistoryFailed(f"building the history {how}; the end of {log}:\n{tail}")
 
 
-def _key(timeline: Timeline, seed: int, tx_per_day: int) -> str:
-    """Changes with anything that the base is made of."""
+def _key(folder: Path, timeline: Timeline, seed: int, tx_per_day: int) -> str:
+    """Changes with anything that the base is made of, and with where it was made: MLflow stores absolute paths."""
     digest = hashlib.sha256(
-        f"{timeline.live}|{seed}|{tx_per_day}|{load_spec(MODEL).model_dump_json()}".encode()
+        f"{folder}|{timeline.live}|{seed}|{tx_per_day}|{load_spec(MODEL).model_dump_json()}".encode()
     )
     for source in sorted(PACKAGE.rglob("*.py")):
         digest.update(source.read_bytes())

@@ -24,6 +24,7 @@ from ct_assets.demo.verdict import Expectation, ScenarioVerdict, Verdict, show, 
 from ct_assets.embedded.ports import HOST
 from ct_assets.embedded.processes import Processes
 from ct_assets.lake.layout import report_key
+from ct_assets.lake.window import day_end
 
 __all__ = ["Demo", "DemoRuns"]
 
@@ -45,12 +46,15 @@ class Demo:
         self._console = console
         self._seed = seed
         self._tx_per_day = tx_per_day
-        self._timeline = Timeline(newest_due_day(datetime.now(UTC), Rules.of(spec.calendar)))
+        now = datetime.now(UTC)
+        self._timeline = Timeline(newest_due_day(now, Rules.of(spec.calendar)))
         training = spec.training
         first = self._timeline.first_history_day(
             training.window_days, training.holdout_days, spec.label_delay_days
         )
-        self._deployment = Deployment.on_free_ports(self._folder / "run", first, bake_s)
+        self._deployment = Deployment.on_free_ports(
+            self._folder / "run", first, (now - day_end(self._timeline.live)).total_seconds(), bake_s
+        )
 
     def run(self, names: list[str], *, keep: bool, fresh: bool) -> bool:
         """Whether every expectation came true. With `keep`, the last deployment runs on until Ctrl-C.
@@ -73,7 +77,9 @@ class Demo:
         for name in names:
             stay = self._stay if keep and name == names[-1] else None
             found.append(
-                self._play(SCENARIOS[name], base, lambda so_far: self._report([*found, so_far], began), stay)
+                self._play(
+                    SCENARIOS[name], base, lambda so_far: self._report([*found, so_far], names, began), stay
+                )
             )
         return all(scenario.ok for scenario in found)
 
@@ -114,14 +120,22 @@ class Demo:
         self._keep_results(scenario)
         return verdict
 
-    def _report(self, scenarios: list[ScenarioVerdict], began: float) -> None:
-        verdict = Verdict(all(s.ok for s in scenarios), scenarios, round(time.monotonic() - began, 1))
+    def _report(self, scenarios: list[ScenarioVerdict], names: list[str], began: float) -> None:
+        """Shows what was found so far; `ok` only once every scenario asked for is there, and is ok."""
+        ok = [s.name for s in scenarios if s.ok] == names
+        verdict = Verdict(ok, scenarios, round(time.monotonic() - began, 1))
         path = self._folder / VERDICT
         write(verdict, path)
         show(verdict, self._console)
         report = self._folder / scenarios[-1].name / "report.html"
         self._console.print(
-            f"verdict        {path}\ndrift report   file://{report}", highlight=False, soft_wrap=True
+            f"verdict        {path}\n"
+            f"drift report   file://{report}\n"
+            f"MLflow         MLFLOW_TRACKING_URI={self._deployment.tracking_uri} mlflow ui\n"
+            f"Dagster        DAGSTER_HOME={self._deployment.dagster_home} dagster dev -w workspace.yaml\n"
+            "               (or `--keep`: the last scenario stays up, with its serving at /docs)",
+            highlight=False,
+            soft_wrap=True,
         )
 
     def _stay(self, processes: Processes) -> None:
@@ -131,7 +145,6 @@ class Demo:
             f"Dagster        http://{HOST}:{deployment.dagster_port}/locations/ct_assets/asset-groups/fraud_detector/lineage\n"
             f"drift report   {deployment.reports_url}/{report_key(MODEL, self._timeline.live)}\n"
             f"serving        {deployment.router_url}/docs\n"
-            f"MLflow         MLFLOW_TRACKING_URI={deployment.tracking_uri} mlflow ui\n"
             "[bold]Ctrl-C ends everything.[/]",
             highlight=False,
             soft_wrap=True,

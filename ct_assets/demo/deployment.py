@@ -33,13 +33,15 @@ class Deployment:
     reports_port: int
     first_day: date
     """First day with rows; the first partition."""
+    grace_s: float
+    """Until now from the end of the live day: that day is due, and the next one a day from now, not at 06:00."""
     bake_s: float = 5.0
     """Seconds at each step of the canary."""
 
     @classmethod
-    def on_free_ports(cls, folder: Path, first_day: date, bake_s: float) -> Deployment:
+    def on_free_ports(cls, folder: Path, first_day: date, grace_s: float, bake_s: float) -> Deployment:
         dagster, reports, *others = free_ports(7)
-        return cls(folder, Ports(*others), dagster, reports, first_day, bake_s)
+        return cls(folder, Ports(*others), dagster, reports, first_day, grace_s, bake_s)
 
     def write(self, *, trainer: str | None) -> None:
         """Writes overlay and instance file."""
@@ -51,7 +53,7 @@ class Deployment:
         """What the demo sets differently from `defs.yaml`."""
         settings: dict[str, Any] = {
             "history_start": self.first_day.isoformat(),
-            "calendar": {"settle_s": 4, "poll_s": 2, "catch_up_days": 14},
+            "calendar": {"grace_s": self.grace_s, "settle_s": 4, "poll_s": 2, "catch_up_days": 14},
             "serving": {
                 "max_age_s": 60 * _DAY_S,
                 "flush_rows": 2_000,

@@ -21,6 +21,7 @@ from ct_assets.demo.fraud_traffic import ENTITY, FraudTraffic, generate
 from ct_assets.demo.scenarios import Scenario
 from ct_assets.demo.traffic_client import Answers, TrafficClient
 from ct_assets.demo.watch import Watch
+from ct_assets.drift.verdict import Outcome
 from ct_assets.embedded.processes import Processes
 from ct_assets.embedded.stack import answers, start_reports, start_stack, wait_until
 from ct_assets.lake.store import Lake
@@ -154,13 +155,10 @@ class Story:
             return "promoted" if rollout.action == "promote" else "rolled_back"
         decision = self.watch.last("trigger")
         days = days_between(self.timeline.first_traffic_day, self.timeline.live)
-        judged = len(self.watch.verdicts(days)) == len(days)
-        last_word = (
-            decision is not None
-            and decision.action in ("hold", "wait")
-            and decision.day == str(self.timeline.live)
-        )
-        if judged and last_word and decision is not None and "no drift" in decision.reason:
+        verdicts = self.watch.verdicts(days)
+        last = verdicts.get(self.timeline.live)
+        decided = decision is not None and decision.action == "hold" and "evaluation" in decision.evidence
+        if last is not None and last.outcome is Outcome.PASS and len(verdicts) == len(days) and decided:
             return "held"
         gate = self.watch.last("gate", "reject")
         return f"the gate rejected: {gate.reason}" if gate else ""

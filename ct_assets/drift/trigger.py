@@ -115,6 +115,7 @@ def decide(facts: Facts, spec: ModelSpec) -> Trigger:
         _not_drift(judged)
         or _not_persistent(facts, judged, spec)
         or _busy_or_just_done(facts, judged, spec)
+        or _too_new_to_learn(facts, judged, spec)
         or _labels_or_go(facts, judged, spec)
     )
 
@@ -198,6 +199,31 @@ def _busy_or_just_done(facts: Facts, judged: Judged, spec: ModelSpec) -> Trigger
         judged,
         f"drift on {judged.day}, but a retraining as of {last} is done, and the cooldown of {cooldown} days lets the next "
         f"one start with the day {until}",
+        until,
+    )
+
+
+def _too_new_to_learn(facts: Facts, judged: Judged, spec: ModelSpec) -> Trigger | None:
+    """A drift of yesterday is in no training window yet: a candidate would be the champion over again."""
+    if not spec.training.drift_days:
+        return None
+    since = judged.day
+    for earlier in sorted(facts.judged.values(), key=lambda j: j.day, reverse=True):
+        if earlier.champion != facts.champion or earlier.day > judged.day:
+            continue
+        if earlier.outcome is Outcome.PASS:
+            break
+        since = earlier.day if earlier.outcome is Outcome.DRIFT else since
+    wait_days = spec.training.drift_days - 1 + spec.training.holdout_days + spec.label_delay_days
+    until = since + timedelta(days=wait_days)
+    if judged.day >= until:
+        return None
+    return Trigger(
+        Action.WAIT,
+        f"drift since {since}, and a training window holds {spec.training.drift_days} labelled days of it from the "
+        f"as-of day {until} on",
+        judged.day,
+        judged.evaluation,
         until,
     )
 

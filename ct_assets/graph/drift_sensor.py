@@ -1,13 +1,14 @@
 """`<model>_drift_sensor`: level-triggered. Each tick gathers the facts anew and asks the pure trigger."""
 
 import json
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
 from ct_assets.calendar import Rules, live, newest_due_day, window_fingerprint
-from ct_assets.drift import Action, Facts, Trigger, decide
+from ct_assets.drift import Action, Facts, LabelSufficiency, Trigger, decide
 from ct_assets.graph.check_history import judged_days
 from ct_assets.graph.names import Names
 from ct_assets.graph.runs import finished_runs, unfinished_runs
@@ -22,6 +23,7 @@ from ct_assets.training.sufficiency import label_sufficiency
 __all__ = ["drift_sensor", "gather_facts"]
 
 EVALUATION = "ct/evaluation"  # run tag: the evaluation that asked for a retraining
+RECOUNT_TICKS = 10  # ticks for which a count of labels is good: it reads a window's worth of them
 QUIET_DAYS = 7  # days without traffic that "k of the last n judged days" steps over
 
 
@@ -44,16 +46,18 @@ def drift_sensor(spec: ModelSpec, job: Any) -> dg.SensorDefinition:
     ) -> dg.SensorResult:
         now = clock.now()
         facts = gather_facts(spec, context.instance, lake.open(), registry.of(spec), now)
-        trigger = decide(facts, spec)
+        trigger, requests = decide(facts, spec), []
+        if trigger.action is Action.RETRAIN:
+            request = _request(spec, context.instance, trigger, facts)
+            if isinstance(request, dg.RunRequest):
+                requests = [request]
+            else:  # the ledger must not say "retrain" of what nobody starts
+                trigger = replace(trigger, action=Action.HOLD, reason=request.skip_message or "")
         said = _cursor(trigger)
         if said != context.cursor:
             lake.ledger().append(_ledger_row(spec, trigger, facts, now))
-        if trigger.action is not Action.RETRAIN:
-            return dg.SensorResult(skip_reason=f"{trigger.action}: {trigger.reason}", cursor=said)
-        request = _request(spec, context.instance, trigger, facts)
-        if isinstance(request, dg.SkipReason):
-            return dg.SensorResult(skip_reason=request, cursor=said)
-        return dg.SensorResult(run_requests=[request], cursor=said)
+        skipped = None if requests else f"{trigger.action}: {trigger.reason}"
+        return dg.SensorResult(run_requests=requests, skip_reason=skipped, cursor=said)
 
     return _drift_sensor
 
@@ -67,7 +71,13 @@ def gather_facts(
     """
     names, rules = Names(spec.model), Rules.of(spec.calendar)
     look_back = (
-        max(spec.drift.persistence.n + QUIET_DAYS, spec.drift.window_days, spec.calendar.max_age_days) + 1
+        max(
+            spec.drift.persistence.n + QUIET_DAYS,
+            spec.drift.window_days,
+            spec.calendar.max_age_days,
+            spec.label_delay_days + spec.training.holdout_days + spec.training.drift_days,
+        )
+        + 1
     )
     known = slots(lake, spec.model, last=newest_due_day(now, rules), days=look_back)
     alive = live(known, now, rules)
@@ -86,8 +96,22 @@ def gather_facts(
         champion=champion.version if champion else None,
         in_flight=bool(retraining) or challenger is not None,
         last_retrained=_last_evaluated(spec, instance),
-        labels=lambda: label_sufficiency(spec, lake, alive.day) if alive else None,
+        labels=lambda: _count_labels(spec, lake, alive.day, now) if alive else None,
     )
+
+
+_counted: dict[tuple[str, str], tuple[date, datetime, LabelSufficiency]] = {}
+
+
+def _count_labels(spec: ModelSpec, lake: Lake, day: date, now: datetime) -> LabelSufficiency:
+    """The count for a live day, remembered for some ticks: a wait lasts for days, and few labels of its day come late."""
+    key, good_for = (lake.url, spec.model), timedelta(seconds=RECOUNT_TICKS * spec.calendar.poll_s)
+    known = _counted.get(key)
+    if known is not None and known[0] == day and timedelta(0) <= now - known[1] < good_for:
+        return known[2]
+    found = label_sufficiency(spec, lake, day)
+    _counted[key] = (day, now, found)
+    return found
 
 
 def _last_evaluated(spec: ModelSpec, instance: dg.DagsterInstance) -> date | None:

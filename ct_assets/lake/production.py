@@ -48,7 +48,8 @@ def compact_day(lake: Lake, spec: ModelSpec, day: date) -> DaySummary:
     objects = sorted(lake.list(day_prefix("features", spec.model, day)), key=lambda o: o.key)
     logged = read_objects(lake, [o.key for o in objects], feature_log_schema(spec))
     live = logged.filter(pc.not_equal(logged["variant"], Variant.SHADOW.value))
-    rows = first_by(live.sort_by([("received_at", "ascending")]), "request_id").sort_by(
+    # A request sent again was not answered in the sender's eyes: the newest answer is the one that was used.
+    rows = first_by(live.sort_by([("received_at", "descending")]), "request_id").sort_by(
         [("event_time", "ascending"), ("request_id", "ascending")]
     )
     seen = fingerprint(objects)

@@ -33,6 +33,8 @@ class TrainingSpec(Part):
     """Fewer training rows than this: no model is trained, and the asset says why."""
     min_positives: Annotated[int, Field(ge=1)] = 30
     """Of each class, in the training rows and in the holdout."""
+    drift_days: Annotated[int, Field(ge=0)] = 0
+    """Labelled days of a drift that the training window must hold before drift retrains; 0: it retrains at once."""
 
     @field_validator("trainer")
     @classmethod

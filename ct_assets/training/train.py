@@ -90,7 +90,7 @@ def train(
     if as_of != dataset.window.as_of:
         raise ValueError(f"as_of {as_of} is not the {dataset.window.as_of} that the dataset was cut for")
     recipe = params_hash(spec, code_version)
-    if reuse and (found := find_trained(registry, as_of, dataset.content_hash, recipe)) is not None:
+    if reuse and _settled(code_version) and (found := find_trained(registry, as_of, dataset.content_hash, recipe)) is not None:
         return _reused(spec, dataset, found, registry, lake, work_dir)
     about = {
         AS_OF: as_of.isoformat(),
@@ -105,6 +105,11 @@ def train(
     }
     with tracked_run(registry, name=f"{spec.model} {as_of}", tags={**about, **(run_tags or {})}) as run:
         return _train(spec, dataset, run, about, lake, work_dir)
+
+
+def _settled(code_version: str) -> bool:
+    """Whether the version names one state of the code: edited files, or no version at all, may train otherwise today."""
+    return code_version != "unknown" and not code_version.endswith("-dirty")
 
 
 def _train(

@@ -191,7 +191,7 @@ def world(tmp_path: Path, rows: pl.DataFrame) -> Iterator[Callable[[str], World]
     """Builds the world in which a story ended well."""
     endpoint = Champion()
     ports = Ports(champion=endpoint.server.server_address[1])
-    deployment = Deployment(tmp_path, ports, 0, 0, date(2024, 1, 1))
+    deployment = Deployment(tmp_path, ports, 0, 0, date(2024, 1, 1), 21_600.0)
     answers = Answers(served=2_000, labels=500, by_version=Counter({"1": 2_000}))
 
     def build(ends_with: str) -> World:

@@ -96,10 +96,15 @@ def test_no_day_of_twenty_quiet_fortnights_is_red_where_the_bare_contract_alarms
 
 @pytest.mark.parametrize("regime", [Regime.COVARIATE, Regime.CONCEPT])
 @pytest.mark.parametrize("seed", [3, 42])
-def test_a_drift_is_red_on_every_day_and_retrains_on_the_first(regime: Regime, seed: int) -> None:
+def test_a_drift_is_red_on_every_day_and_retrains_once_its_labels_are_in_the_window(
+    regime: Regime, seed: int
+) -> None:
     days = list(fortnight(seed, regime))
     assert [verdict.outcome for verdict in days] == [Outcome.DRIFT] * WATCHED
-    assert next(decisions(days)).action is Action.RETRAIN
+    said = list(decisions(days))
+    # four days to learn from, three of holdout, seven for the labels: the fourteenth day is the first
+    assert [trigger.action for trigger in said] == [Action.WAIT] * 13 + [Action.RETRAIN]
+    assert {trigger.until for trigger in said[:-1]} == {said[-1].day}
 
 
 @pytest.mark.parametrize("seed", [3, 42])

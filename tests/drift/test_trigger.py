@@ -306,3 +306,29 @@ def test_every_decision_is_one_line_that_says_why(found: Facts, spec: ModelSpec)
 def test_more_labels_only_ever_turn_waiting_into_retraining(found: Facts, spec: ModelSpec) -> None:
     before, after = decide(replace(found, labels=SHORT), spec), decide(replace(found, labels=ENOUGH), spec)
     assert (before.action, after.action) in {(Action.HOLD, Action.HOLD), (Action.WAIT, Action.RETRAIN)}
+
+
+def learning(drift_days: int) -> ModelSpec:
+    spec = model(cooldown_days=0)
+    return spec.model_copy(
+        update={"training": spec.training.model_copy(update={"drift_days": drift_days, "holdout_days": 3})}
+    )
+
+
+def test_a_drift_too_new_for_its_labels_to_be_learned_from_waits_and_says_until_when() -> None:
+    trigger = decide(facts(verdict(), verdict(1), verdict(2, Outcome.PASS)), learning(drift_days=4))
+    assert (trigger.action, trigger.until) == (Action.WAIT, DAY - ONE + timedelta(days=3 + 3 + 7))
+    assert "drift since 2024-04-30" in trigger.reason
+
+
+def test_a_drift_retrains_from_the_day_on_that_its_labelled_days_are_in_the_training_window() -> None:
+    streak = [verdict(back) for back in range(14)]
+    assert decide(facts(*streak), learning(drift_days=4)).action is Action.RETRAIN
+    assert decide(facts(*streak[:13]), learning(drift_days=4)).action is Action.WAIT
+
+
+def test_an_inconclusive_day_or_another_champions_day_does_not_end_the_drift() -> None:
+    days = [verdict(back) for back in range(14)]
+    days[5] = verdict(5, Outcome.INCONCLUSIVE)
+    days[6] = verdict(6, Outcome.PASS, champion="2")
+    assert decide(facts(*days), learning(drift_days=4)).action is Action.RETRAIN

@@ -47,7 +47,7 @@ def test_rows_are_sorted_by_event_time_then_request(
     assert rows_of(lake, spec)["request_id"].to_pylist() == ["b", "c", "a"]
 
 
-def test_a_request_answered_twice_is_one_row_the_first_received(
+def test_a_request_answered_twice_is_one_row_the_answer_received_last(
     lake: Lake, spec: ModelSpec, log_rows: LogRows, at: At
 ) -> None:
     log_rows(("a", at(1, 9), {"received_at": at(1, 9, 2), "amount": 2.0}))
@@ -55,7 +55,7 @@ def test_a_request_answered_twice_is_one_row_the_first_received(
     log_rows(("a", at(1, 10), {"received_at": at(1, 10), "amount": 3.0}))
     found = compact_day(lake, spec, DAY)
     assert (found.rows, found.duplicates, found.objects) == (1, 2, 3)
-    assert rows_of(lake, spec)["amount"].to_pylist() == [1.0]
+    assert rows_of(lake, spec)["amount"].to_pylist() == [3.0]
 
 
 def test_shadow_answers_are_left_out_and_counted(
