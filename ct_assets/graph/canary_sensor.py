@@ -18,7 +18,8 @@ def canary_sensor(spec: ModelSpec) -> dg.SensorDefinition:
 
     @dg.sensor(
         name=Names(spec.model).canary_sensor,
-        job_name=Names(spec.model).rollout_job,  # given the job itself, Dagster copies the sensor and warns of its own call
+        # By name: given the job itself, Dagster copies the sensor and warns of its own call.
+        job_name=Names(spec.model).rollout_job,
         minimum_interval_seconds=spec.calendar.poll_s,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts the rollout of a challenger, takes over one whose run died, rolls back a cancelled one.",

@@ -33,7 +33,7 @@ from ct_assets.lake.record import LABEL_LOG, feature_log_schema
 from ct_assets.lake.store import Lake
 from ct_assets.ledger import Entry, Ledger
 from ct_assets.registry import Registry, Version
-from ct_assets.resources import Clock, LakeResource, RegistryResource, RouterResource
+from ct_assets.resources import Clock, LakeResource, RegistryResource, RouterResource, code_version
 from ct_assets.spec import ModelSpec
 from ct_assets.training import retrain
 
@@ -368,7 +368,10 @@ def make_world(
 ) -> Iterator[Any]:
     """Worlds on one Dagster instance; their version 1 is the trained one, and champion unless told otherwise."""
     monkeypatch.setenv(CLOCK, midnight(AS_OF + DAY).isoformat())
+    monkeypatch.setenv("CT_CODE_VERSION", "test")
+    code_version.cache_clear()
     with ExitStack() as stack:
+        stack.callback(code_version.cache_clear)
         instances: list[dg.DagsterInstance] = []
 
         def make(*, champion: bool = True, lake: bool = True, disk: bool = False, **parts: Any) -> World:
