@@ -69,12 +69,20 @@ def _predict(spec: ModelSpec) -> dict[str, Any]:
         "schema": _REQUEST_ID,
         "description": "Used where the body has no request_id.",
     }
+    entity = {
+        "name": "x-entity-id",
+        "in": "header",
+        "required": False,
+        "schema": {"type": "string"},
+        "description": f"The {spec.entity} again: the router keeps an entity on one variant by this header, "
+        "and picks at random without it.",
+    }
     return {
         "tags": ["model"],
         "summary": f"Score one row with {spec.model}",
         "description": spec.description,
         "operationId": "predict",
-        "parameters": [header],
+        "parameters": [header, entity],
         "requestBody": {"required": True, "content": _json("PredictRequest")},
         "responses": {
             "200": {"description": "Scored, and in the feature log", "content": _json("Prediction")},

@@ -19,7 +19,7 @@ LIVE = date(2024, 5, 20)
 
 @pytest.fixture
 def deployment(tmp_path: Path) -> Deployment:
-    return Deployment.on_free_ports(tmp_path / "run", date(2024, 1, 1), bake_s=5)
+    return Deployment.on_free_ports(tmp_path / "run", date(2024, 1, 1), grace_s=21_600.0, bake_s=5.0)
 
 
 def test_its_overlay_makes_a_valid_spec_that_keeps_every_rule_of_drift_gate_and_rollout(

@@ -17,11 +17,10 @@ from ct_assets.spec import RolloutSpec, ShadowSpec
 SPEC = RolloutSpec(bake_s=600, min_requests=100, deadline_s=3600, shadow=ShadowSpec(requests=500))
 GOOD = Observation(metrics=True, taken=True, serving="7")
 T = 1_000_000.0
+NONE = Count()
 
 
-def at(
-    stage: str, *, n: int = 0, k: int = 0, champion: Count = Count(), taken: float | None = T
-) -> RouteState:  # noqa: B008
+def at(stage: str, *, n: int = 0, k: int = 0, champion: Count = NONE, taken: float | None = T) -> RouteState:
     """A rollout of v7 against v6 that entered `stage` at T and has seen so much there."""
     state = opened(RouteState(), stages(SPEC), "7", "6", "run", T)
     for name in ("shadow", "canary_10", "canary_50", "canary_100"):
