@@ -47,7 +47,7 @@ ROOT = Path(__file__).parents[2]
 MODEL, NAMES = "fraud_detector", Names("fraud_detector")
 DAY = timedelta(days=1)
 ROWS = 250
-LOOP_S = 240.0
+LOOP_S = 360.0
 
 
 @dataclass
@@ -81,6 +81,7 @@ class Deployment:
                 "min_rows": 500,
                 "min_positives": 20,
                 "parameters": {"max_iter": 25},
+                "drift_days": 0,  # one day of live requests is judged here
             },
             "drift": {"min_rows": 100, "reference_rows": 2_000, "prediction": None},
             "gate": {"threshold": 0.7},
