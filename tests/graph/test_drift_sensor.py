@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -63,8 +63,11 @@ def test_a_retraining_that_died_is_tried_again_up_to_the_cap_and_then_left_to_a_
     assert [run.tags["ct/attempt"] for (run,) in runs[:3]] == ["1", "2", "3"]
     said = drifted.tick(SENSOR).skip_message
     assert said == (
-        "the retraining as of 2024-04-16 died 3 times, and is left to a person: "
+        "hold: the retraining as of 2024-04-16 died 3 times, and is left to a person: "
         "see the runs' errors, then ct retrain toy"
+    )
+    assert [entry.action for entry in drifted.ledger("trigger")] == ["retrain", "hold"], (
+        "said where a person looks"
     )
 
 
@@ -155,6 +158,22 @@ def test_short_labels_wait_and_say_until_when_and_a_later_tick_retrains_by_itsel
     assert (request.partition_key, request.tags["ct/attempt"]) == ("2024-04-19", "1")
 
 
+def test_a_drift_waits_until_a_training_window_holds_days_of_it(make_world: Any) -> None:
+    """Two labelled days, two of holdout, two of label delay: five days after it began."""
+    world = make_world(training={"drift_days": 2}, calendar={"catch_up_days": 8})
+    world.log(D15, date(2024, 4, 20), shift=4.0)
+    world.at(date(2024, 4, 20))
+    world.daemon(CLOSER)
+    said = world.tick(SENSOR).skip_message
+    assert said == (
+        "wait: drift since 2024-04-15, and a training window holds 2 labelled days of it from the as-of day 2024-04-20 on"
+    )
+    world.at(date(2024, 4, 21))
+    world.daemon(CLOSER)
+    (request,) = world.tick(SENSOR).run_requests
+    assert request.partition_key == "2024-04-20"
+
+
 def test_a_holdout_short_of_positives_waits_instead_of_starting_a_run_that_must_fail(make_world: Any) -> None:
     world = make_world(training={"min_positives": 250})
     world.log(D15)
@@ -205,13 +224,13 @@ def test_without_a_champion_drift_retrains_nothing(make_world: Any) -> None:
 
 
 def test_days_without_traffic_do_not_hide_the_days_before_them(make_world: Any) -> None:
-    world = make_world(drift={"persistence": {"k": 2, "n": 2}}, calendar={"catch_up_days": 8})
-    world.log(D15, D16, shift=4.0)
-    world.log(D19, shift=4.0)  # two days off in between
-    world.at(date(2024, 4, 20))
+    world = make_world(drift={"persistence": {"k": 3, "n": 3}}, calendar={"catch_up_days": 8})
+    for day in (D15, D16, D18, date(2024, 4, 21)):
+        world.log(day, shift=4.0)
+    world.at(date(2024, 4, 22))
     world.daemon(CLOSER)
     (request,) = world.tick(SENSOR).run_requests
-    assert "2 of the last 2 judged days" in request.tags["ct/reason"]
+    assert "3 of the last 3 judged days" in request.tags["ct/reason"]
 
 
 class CountedLake(Lake):
@@ -245,3 +264,17 @@ def test_the_facts_of_a_tick_cost_a_few_listings_and_small_objects(world: Any) -
         "no row is read before everything else says retrain"
     )
     assert len(lake.got) <= 10
+
+
+def test_a_wait_does_not_count_the_labels_anew_at_every_tick(drifted: Any) -> None:
+    def read_at(now: datetime) -> list[str]:
+        lake = CountedLake(drifted.lake.url)
+        facts = gather_facts(drifted.spec, drifted.instance, lake, drifted.registry, now)
+        assert callable(facts.labels)
+        assert facts.labels().sufficient
+        return [key for key in lake.got if key.startswith("labels/")]
+
+    first = read_at(drifted.now())
+    assert len(first) > 10
+    assert read_at(drifted.now() + timedelta(seconds=299)) == []
+    assert read_at(drifted.now() + timedelta(seconds=300)) == first
