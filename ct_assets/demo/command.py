@@ -127,12 +127,13 @@ class Demo:
         path = self._folder / VERDICT
         write(verdict, path)
         show(verdict, self._console)
-        report = self._folder / scenarios[-1].name / "report.html"
+        report, at = self._folder / scenarios[-1].name / "report.html", self._deployment
         self._console.print(
             f"verdict        {path}\n"
             f"drift report   file://{report}\n"
-            f"MLflow         MLFLOW_TRACKING_URI={self._deployment.tracking_uri} mlflow ui\n"
-            f"Dagster        DAGSTER_HOME={self._deployment.dagster_home} dagster dev -w workspace.yaml\n"
+            f"MLflow         MLFLOW_TRACKING_URI={at.tracking_uri} mlflow ui\n"
+            f"Dagster        CT_HOME={at.folder} CT_OVERLAY={at.overlay_file} DAGSTER_HOME={at.dagster_home} "
+            "dagster-webserver -w workspace.yaml\n"
             "               (or `--keep`: the last scenario stays up, with its serving at /docs)",
             highlight=False,
             soft_wrap=True,
