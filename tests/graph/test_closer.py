@@ -116,6 +116,17 @@ def test_a_rerun_that_died_with_planned_checks_only_is_judged_again(world: Any) 
     assert world.tick(CLOSER).skip_message == JUDGED
 
 
+def test_checks_of_an_older_materialization_do_not_count(world: Any) -> None:
+    world.log(D15)
+    world.at(D16)
+    world.daemon(CLOSER)
+    reported = dg.AssetMaterialization(world.names.key("drift_report"), partition=str(D15))
+    world.instance.report_runless_asset_event(reported)  # from the UI, say: no checks came with it
+    (run,) = world.daemon(CLOSER)
+    assert days_of(run) == [D15]
+    assert world.tick(CLOSER).skip_message == JUDGED
+
+
 def test_after_a_failed_range_each_day_runs_alone_so_a_bad_day_holds_up_no_other(world: Any) -> None:
     world.at(D15)
     world.daemon(CLOSER)
