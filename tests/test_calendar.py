@@ -30,7 +30,9 @@ DAY = timedelta(days=1)
 quick = settings(max_examples=60, deadline=None)
 
 
-def slot(n: int, *, objects: int = 3, fingerprint: str | None = None, last_write: datetime | None = None) -> Slot:
+def slot(
+    n: int, *, objects: int = 3, fingerprint: str | None = None, last_write: datetime | None = None
+) -> Slot:
     day = FIRST + n * DAY
     written = last_write or datetime(day.year, day.month, day.day, 23, 59, tzinfo=UTC)
     return Slot(day, objects, written if objects else None, fingerprint or f"f{n}")
@@ -40,7 +42,9 @@ def judged(*slots: Slot) -> dict[date, str]:
     return {s.day: s.fingerprint for s in slots}
 
 
-moments = st.integers(0, 22 * 24 * 60).map(lambda minutes: datetime(2024, 4, 28, tzinfo=UTC) + timedelta(minutes=minutes))
+moments = st.integers(0, 22 * 24 * 60).map(
+    lambda minutes: datetime(2024, 4, 28, tzinfo=UTC) + timedelta(minutes=minutes)
+)
 slots_of_some_days = st.lists(
     st.builds(
         slot,
@@ -175,10 +179,14 @@ def test_what_is_to_be_judged_is_closed_has_rows_and_comes_in_order(slots: list[
 
 @quick
 @given(slots_of_some_days, moments, st.sampled_from([1, 7, 30]))
-def test_recording_what_was_judged_leaves_nothing_to_judge(slots: list[Slot], now: datetime, window_days: int) -> None:
+def test_recording_what_was_judged_leaves_nothing_to_judge(
+    slots: list[Slot], now: datetime, window_days: int
+) -> None:
     recorded: dict[date, str] = {}
     for s in days_to_close(slots, {}, (), now, RULES, window_days=window_days):
-        recorded[s.day] = window_fingerprint([w for w in slots if timedelta() <= s.day - w.day < window_days * DAY])
+        recorded[s.day] = window_fingerprint(
+            [w for w in slots if timedelta() <= s.day - w.day < window_days * DAY]
+        )
     assert days_to_close(slots, recorded, (), now, RULES, window_days=window_days) == []
 
 

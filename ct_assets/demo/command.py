@@ -126,7 +126,7 @@ class Demo:
         verdict = Verdict(ok, scenarios, round(time.monotonic() - began, 1))
         path = self._folder / VERDICT
         write(verdict, path)
-        show(verdict, self._console)
+        show(verdict, self._console, to_come=len(names) - len(scenarios))
         report, at = self._folder / scenarios[-1].name / "report.html", self._deployment
         self._console.print(
             f"verdict        {path}\n"

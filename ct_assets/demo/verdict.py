@@ -93,8 +93,8 @@ def write(verdict: Verdict, path: Path) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(verdict), indent=2) + b"\n")
 
 
-def show(verdict: Verdict, console: Console) -> None:
-    """One column a scenario."""
+def show(verdict: Verdict, console: Console, *, to_come: int = 0) -> None:
+    """One column a scenario; `to_come`: scenarios that were asked for and are not played yet."""
     table = Table(title="Continuous training: verdict", show_lines=True, title_style="bold")
     table.add_column("")
     for scenario in verdict.scenarios:
@@ -119,7 +119,11 @@ def show(verdict: Verdict, console: Console) -> None:
     for name, text in rows.items():
         table.add_row(name, *(text(scenario) for scenario in verdict.scenarios))
     console.print(table)
-    console.print(f"[bold]{'[green]ok' if verdict.ok else '[red]NOT OK'}[/][/] in {verdict.seconds:.0f} s")
+    if to_come:
+        console.print(f"{to_come} more to come")
+    else:
+        said = "[green]ok" if verdict.ok else "[red]NOT OK"
+        console.print(f"[bold]{said}[/][/] in {verdict.seconds:.0f} s")
 
 
 def _step(step: Step) -> str:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from ct_assets.drift.facts import Facts, Judged, LabelSufficiency
 from ct_assets.drift.judge import check_names, judge
 from ct_assets.drift.reference import Reference
-from ct_assets.drift.trigger import Action, Facts, Judged, LabelSufficiency, Trigger, decide
+from ct_assets.drift.trigger import Action, Trigger, decide
 from ct_assets.drift.verdict import DriftVerdict, Outcome, RuleVerdict, decode, encode
 
 __all__ = [

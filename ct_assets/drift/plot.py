@@ -1,4 +1,4 @@
-"""What people look at first: the last 30 days of every check in one small picture, and one day in a table.
+"""What people look at first: the last 30 days of every check in one small picture.
 
 Each check has a strip of its own, drawn so that up is worse and the shaded zone is where the contract alarms: PSI and
 shares as they are, p-values on a logarithmic scale. Red days drifted; a hollow mark crossed the contract's threshold
@@ -14,21 +14,16 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from ct_assets.drift.table import number
 from ct_assets.drift.verdict import DriftVerdict, Method, Outcome, RuleVerdict
 
-__all__ = ["DAYS", "markdown_table", "plot"]
+__all__ = ["DAYS", "plot"]
 
 DAYS = 30
 _WIDTH_IN, _STRIP_IN, _EDGES_IN, _DPI = 9.2, 0.95, 0.95, 100
 _INK, _QUIET, _RED, _ZONE, _FAULT, _GAP = "#24292f", "#8c959f", "#cf222e", "#ffebe9", "#8250df", "#eaeef2"
 _TOP = 3.0
 _NAME_LENGTH = 31
-_MARKS = {
-    Outcome.PASS: "🟢 pass",
-    Outcome.DRIFT: "🔴 drift",
-    Outcome.INCONCLUSIVE: "⚪ inconclusive",
-    Outcome.DATA_FAULT: "🟣 data fault",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,35 +83,6 @@ def plot(verdicts: Sequence[DriftVerdict]) -> bytes:
     return _png(figure)
 
 
-def markdown_table(verdict: DriftVerdict) -> str:
-    """One day's checks as a Markdown table, and the features without a rule that drifted below it."""
-    lines = [
-        "| check | outcome | value | threshold | effect | noise floor | why |",
-        "|---|---|---:|---:|---:|---:|---|",
-    ]
-    for rule in verdict.rules:
-        cells = [
-            f"`{rule.check}`",
-            _MARKS[rule.outcome],
-            _number(rule.value),
-            f"{rule.threshold:g}",
-            _number(rule.effect),
-            _number(rule.noise_floor),
-            _cell(rule.reason),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    moved = [rule for rule in verdict.others if rule.outcome is Outcome.DRIFT]
-    if moved:
-        named = ", ".join(
-            f"`{rule.feature}` ({_number(rule.value)})"
-            for rule in sorted(moved, key=lambda r: -(r.value or 0))
-        )
-        lines += ["", f"Drifted without a rule of their own (PSI): {named}."]
-    if verdict.hypothetical:
-        lines += ["", f"No model was champion on that day. {_cell(verdict.reference)}."]
-    return "\n".join(lines)
-
-
 def _find(verdict: DriftVerdict | None, check: str) -> RuleVerdict | None:
     return next((rule for rule in verdict.rules if rule.check == check), None) if verdict else None
 
@@ -157,9 +123,7 @@ def _label(axis: Any, check: RuleVerdict) -> None:
     middle, gap = (box.y0 + box.y1) / 2, 0.04 / axis.figure.get_figheight()
     axis.figure.text(0.012, middle, name, fontsize=8.5, color=_INK, va="bottom")
     axis.figure.text(0.012, middle - gap, unit, fontsize=7.5, color=_QUIET, va="top")
-    axis.figure.text(
-        0.875, middle, _number(check.value), fontsize=10, color=color, weight="bold", va="bottom"
-    )
+    axis.figure.text(0.875, middle, number(check.value), fontsize=10, color=color, weight="bold", va="bottom")
     axis.figure.text(
         0.875, middle - gap, check.outcome.replace("_", " "), fontsize=7.5, color=color, va="top"
     )
@@ -242,11 +206,3 @@ def _png(figure: Any) -> bytes:
     with Image.open(raw) as image:
         image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
     return small.getvalue()
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

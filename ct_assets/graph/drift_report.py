@@ -13,8 +13,9 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 from ct_assets.drift import DriftVerdict, Outcome, RuleVerdict
 from ct_assets.drift.archive import read_verdicts, store_verdict
 from ct_assets.drift.monitor import JudgedDay, Monitor
-from ct_assets.drift.plot import DAYS, markdown_table, plot
+from ct_assets.drift.plot import DAYS, plot
 from ct_assets.drift.report import html_report
+from ct_assets.drift.table import markdown_table
 from ct_assets.graph.names import Names, daily_partitions
 from ct_assets.lake.layout import report_key
 from ct_assets.lake.window import days_between

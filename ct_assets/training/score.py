@@ -23,7 +23,7 @@ class Scorer:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # a failed run raises; it need not be printed as well
+        options.log_severity_level = 4  # a failed run raises; it need not be printed as well
         options.add_session_config_entry(
             "session.intra_op.allow_spinning", "0"
         )  # the cores are shared with serving

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ct_assets.drift.trigger import LabelSufficiency
+from ct_assets.drift.facts import LabelSufficiency
 from ct_assets.lake.layout import production_key
 from ct_assets.lake.record import feature_log_schema
 from ct_assets.lake.store import Lake

@@ -90,7 +90,11 @@ def train(
     if as_of != dataset.window.as_of:
         raise ValueError(f"as_of {as_of} is not the {dataset.window.as_of} that the dataset was cut for")
     recipe = params_hash(spec, code_version)
-    if reuse and _settled(code_version) and (found := find_trained(registry, as_of, dataset.content_hash, recipe)) is not None:
+    if (
+        reuse
+        and _settled(code_version)
+        and (found := find_trained(registry, as_of, dataset.content_hash, recipe)) is not None
+    ):
         return _reused(spec, dataset, found, registry, lake, work_dir)
     about = {
         AS_OF: as_of.isoformat(),

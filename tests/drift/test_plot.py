@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from ct_assets.drift import DriftVerdict, Outcome, Reference
-from ct_assets.drift.plot import DAYS, markdown_table, plot
+from ct_assets.drift.plot import DAYS, plot
+from ct_assets.drift.table import markdown_table
 
 DAY = date(2024, 5, 1)
 Traffic = Callable[..., pa.Table]

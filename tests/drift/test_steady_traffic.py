@@ -16,7 +16,8 @@ from ct_assets.calendar import Rules, Slot
 from ct_assets.catalog import load_spec
 from ct_assets.demo import ENTITY, FEATURES, FraudTraffic, Regime, generate
 from ct_assets.drift import DriftVerdict, Outcome, Reference, check_names, judge
-from ct_assets.drift.trigger import Action, Facts, Judged, LabelSufficiency, Trigger, decide
+from ct_assets.drift.facts import Facts, Judged, LabelSufficiency
+from ct_assets.drift.trigger import Action, Trigger, decide
 from ct_assets.spec import ModelSpec
 
 FIRST, HISTORY, WATCHED, PER_DAY = date(2024, 1, 1), 90, 14, 1500

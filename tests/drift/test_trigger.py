@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ct_assets.calendar import Slot
-from ct_assets.drift.trigger import Action, Facts, Judged, LabelSufficiency, Trigger, decide
+from ct_assets.drift.facts import Facts, Judged, LabelSufficiency
+from ct_assets.drift.trigger import Action, Trigger, decide
 from ct_assets.drift.verdict import Outcome
 from ct_assets.spec import ModelSpec
 
