@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def _stages(dagster_home: Path) -> dict[str, float]:
             _first_step(instance, rolled),
             rolled.end_time,
         ]
-    return {stage: after - before for stage, before, after in zip(STAGES, marks, marks[1:], strict=True)}
+    return {stage: after - before for stage, (before, after) in zip(STAGES, pairwise(marks), strict=True)}
 
 
 def _newest(instance: Any, job: str) -> Any:
