@@ -17,7 +17,7 @@ demo: $(INSTALLED) ## the whole loop on this machine: traffic, drift, retraining
 
 dev: $(INSTALLED) ## Dagster's UI and daemon on the repo's models; history stays in .ct/dagster
 	mkdir -p .ct/dagster && cp dagster.yaml .ct/dagster/dagster.yaml
-	DAGSTER_HOME=$(CURDIR)/.ct/dagster $(BIN)/dagster dev -w workspace.yaml $(ARGS)
+	cd .ct && CT_HOME=$(CURDIR)/.ct DAGSTER_HOME=$(CURDIR)/.ct/dagster $(CURDIR)/$(BIN)/dagster dev -w $(CURDIR)/workspace.yaml $(ARGS)
 
 bench: $(INSTALLED) ## every benchmark, tables and .ct/bench/*.json (QUICK=1: small sizes)
 	$(BIN)/python -m benchmarks.harness $(if $(QUICK),--quick)
